@@ -1,0 +1,3 @@
+//! The nano binary.
+
+fn main() {}
