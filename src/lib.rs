@@ -1,5 +1,8 @@
 //! nano: many isolated JavaScript apps in one process.
 
+pub mod api;
 pub mod event;
 pub mod observability;
 pub mod plan;
+#[allow(unsafe_code, reason = "V8's C++ interface")]
+pub mod runtime;
