@@ -2,6 +2,14 @@
 //!
 //! [`REGISTRY`] is the one place that says what there is and in which order it is run.
 
+mod console;
+mod context;
+mod event;
+mod performance;
+mod timers;
+#[allow(unsafe_code)]
+mod value;
+
 use crate::runtime::Extension;
 
 /// `extension!("name", [ops…])`: the script `api/name.js` with its native functions.

@@ -41,10 +41,11 @@ use worker::Worker;
 
 pub(crate) use exception::describe as describe_exception;
 pub use extension::{Extension, Op, callback};
+pub(crate) use memory::array_buffer;
 pub use pool::{LoadError, Pool};
 pub(crate) use realm::{enter_request, request_of};
 pub use snapshot::SnapshotError;
-pub(crate) use state::{State, of as state};
+pub(crate) use state::of as state;
 
 /// Workers kept ready for an app to need one.
 const READY: usize = 2;

@@ -47,7 +47,10 @@ enum End {
 /// What the app is at.
 enum Phase {
     /// Its modules are compiled and evaluated, from `cpu` on this thread's clock, until `deadline` at the latest.
-    Loading { cpu: Duration, deadline: Instant },
+    Loading {
+        cpu: Duration,
+        deadline: Instant,
+    },
     Ready,
 }
 

@@ -208,7 +208,6 @@ impl Ticket {
         drop(ended);
     }
 
-
     fn lock(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -88,6 +88,37 @@ unsafe extern "C" fn drop_buffers(buffers: *const Buffers) {
     drop(unsafe { Arc::from_raw(buffers) });
 }
 
+/// An ArrayBuffer over `data`, charged to the isolate; `None` if its limit leaves no room. (V8's own way to make one
+/// ends the process where the allocator refuses.)
+pub(crate) fn array_buffer<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    data: Vec<u8>,
+) -> Option<v8::Local<'s, v8::ArrayBuffer>> {
+    let buffers = Arc::clone(&super::state::of(scope).worker.buffers);
+    let length = data.len();
+    if !buffers.reserve(length) {
+        return None;
+    }
+    let mut owned = Box::new(Charged { data, buffers });
+    let pointer = owned.data.as_mut_ptr().cast::<c_void>();
+    // SAFETY: the vector stays where it is, untouched by us, until V8 calls `discharge` with the pointer to its box.
+    let store =
+        unsafe { v8::ArrayBuffer::new_backing_store_from_ptr(pointer, length, discharge, Box::into_raw(owned).cast()) };
+    Some(v8::ArrayBuffer::with_backing_store(scope, &store.make_shared()))
+}
+
+/// A buffer of ours that JavaScript owns.
+struct Charged {
+    data: Vec<u8>,
+    buffers: Arc<Buffers>,
+}
+
+unsafe extern "C" fn discharge(_data: *mut c_void, length: usize, owned: *mut c_void) {
+    // SAFETY: `owned` is the box that `array_buffer` gave away, back once.
+    let owned = unsafe { Box::from_raw(owned.cast::<Charged>()) };
+    owned.buffers.release(length);
+}
+
 /// Bytes one isolate uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Usage {

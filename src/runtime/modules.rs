@@ -11,6 +11,7 @@ use url::Url;
 
 use super::event_loop::Evaluation;
 use super::exception;
+use super::memory;
 use super::pool::LoadError;
 use super::state::{self, State};
 
@@ -137,8 +138,10 @@ fn module<'s>(
             synthetic(scope, state, path, value)?
         }
         Kind::Bytes => {
-            let store = v8::ArrayBuffer::new_backing_store_from_vec(source.bytes.clone()).make_shared();
-            let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+            let Some(buffer) = memory::array_buffer(scope, source.bytes.clone()) else {
+                throw(scope, &format!("{} is larger than the app's memory limit allows", name(path)));
+                return None;
+            };
             let value = v8::Uint8Array::new(scope, buffer, 0, source.bytes.len())?.into();
             synthetic(scope, state, path, value)?
         }

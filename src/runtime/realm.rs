@@ -88,7 +88,11 @@ fn address(isolate: &v8::Isolate) -> *mut c_void {
     unsafe { std::mem::transmute::<v8::UnsafeRawIsolatePtr, *mut c_void>(pointer) }
 }
 
-fn function(scope: &mut v8::PinScope<'_, '_>, object: v8::Local<'_, v8::Object>, name: &str) -> v8::Global<v8::Function> {
+fn function(
+    scope: &mut v8::PinScope<'_, '_>,
+    object: v8::Local<'_, v8::Object>,
+    name: &str,
+) -> v8::Global<v8::Function> {
     let name = v8::String::new(scope, name).expect("a short name");
     let value = object.get(scope, name.into()).expect("the entry object has no getters");
     let function = v8::Local::<v8::Function>::try_from(value).expect("the platform's scripts define every entry point");

@@ -44,9 +44,9 @@ impl Sources {
     /// Whether any loaded file is different now, or gone.
     pub(super) fn changed(&self) -> bool {
         let loaded: Vec<_> = self.lock().iter().map(|(path, source)| (path.clone(), source.hash)).collect();
-        loaded.iter().any(|(path, hash)| {
-            !self.read(path).is_ok_and(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)) == *hash)
-        })
+        loaded
+            .iter()
+            .any(|(path, hash)| !self.read(path).is_ok_and(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)) == *hash))
     }
 
     /// Unpins everything.

@@ -19,8 +19,11 @@ use super::pool::Pool;
 use super::rejections::Rejections;
 use super::timers::Timers;
 use super::worker::Worker;
-use crate::event::{ErrorCode, Fault, RequestBody, Response, ResponseBody};
+use crate::event::{ErrorCode, Fault, RequestBody, Response};
 use crate::plan::Level;
+
+/// Reads and writes in a row before others get their turn.
+const LONGEST_STREAK: u32 = 16;
 
 /// A worker's own state, once it has its app. Found in the isolate's slot.
 pub(crate) struct State {
@@ -39,6 +42,8 @@ pub(crate) struct State {
     done: RefCell<Vec<Done>>,
     waker: Cell<Option<Waker>>,
     tasks: Cell<usize>,
+    /// Reads and writes done on the spot since the last that waited.
+    streak: Cell<u32>,
     started: Instant,
     time_origin: Duration,
 }
@@ -87,6 +92,7 @@ impl State {
             done: RefCell::default(),
             waker: Cell::new(None),
             tasks: Cell::new(0),
+            streak: Cell::new(0),
             started: Instant::now(),
             time_origin: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
         })
@@ -293,6 +299,12 @@ impl State {
         self.outbox.borrow_mut().push((Arc::clone(&request.ticket), Outgoing::Fault(fault)));
     }
 
+    /// Whether a read or write that can be done on the spot may be: a long row of them would keep the turn from ending.
+    pub(crate) fn may_go_on(&self) -> bool {
+        self.streak.set((self.streak.get() + 1) % LONGEST_STREAK);
+        self.streak.get() != 0
+    }
+
     /// Closes a response after its last chunk.
     pub(crate) fn close_stream(&self, token: u32) {
         if let Some(request) = self.requests.borrow_mut().get_mut(&token) {
@@ -397,12 +409,5 @@ impl HeadRef {
     /// The head.
     pub(crate) fn get(&self) -> &crate::event::Head<'_> {
         self.0.get()
-    }
-}
-
-impl Response {
-    /// A head whose body comes later.
-    pub(crate) fn head(status: http::StatusCode, headers: http::HeaderMap) -> Self {
-        Self { status, headers, body: ResponseBody::Empty }
     }
 }

@@ -51,14 +51,11 @@ impl Worker {
             pool: OnceLock::new(),
         });
         let (mine, runtime) = (Arc::clone(&worker), Arc::clone(runtime));
-        std::thread::Builder::new()
-            .name(format!("worker-{number}"))
-            .stack_size(STACK)
-            .spawn(move || {
-                runtime.live.fetch_add(1, Ordering::Relaxed);
-                run(&mine, &runtime);
-                runtime.live.fetch_sub(1, Ordering::Relaxed);
-            })?;
+        std::thread::Builder::new().name(format!("worker-{number}")).stack_size(STACK).spawn(move || {
+            runtime.live.fetch_add(1, Ordering::Relaxed);
+            run(&mine, &runtime);
+            runtime.live.fetch_sub(1, Ordering::Relaxed);
+        })?;
         Ok(worker)
     }
 
