@@ -105,3 +105,15 @@ fn sigint_stops_like_sigterm() {
     nano.signal(Signal::INT);
     assert_eq!(nano.wait().code(), Some(0));
 }
+
+#[test]
+fn a_second_sigterm_stops_at_once() {
+    let mut nano = Setup::new().app("stuck", "", &answers("new Promise(() => {})")).start();
+    let _conns = under_way(&nano, "stuck", 1);
+    nano.signal(Signal::TERM);
+    nano.logged("that it is stopping", |line| {
+        line["kind"] == "gateway" && line["message"].as_str().is_some_and(|message| message.contains("stopping"))
+    });
+    nano.signal(Signal::TERM);
+    assert_eq!(nano.wait().code(), Some(1));
+}
