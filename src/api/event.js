@@ -125,6 +125,7 @@
     waitUntil(promise) {
       if (this.#pending === 0) throw new DOMException("waitUntil: the request is over", "InvalidStateError");
       this.#pending++;
+      ops.wait_until(this.#token);
       uponPromise(
         PromiseResolve(promise),
         () => this.done(),
