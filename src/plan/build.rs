@@ -16,7 +16,7 @@ impl Plan {
     /// Reads a config file and all it includes. Beside the plan comes what is doubtful in it: warnings, often none.
     ///
     /// # Errors
-    /// Everything that is wrong, warnings included.
+    /// Everything that is wrong, of every file.
     pub fn load(path: &Path) -> Result<(Self, Report), Report> {
         let cx = Context::new();
         let config = Config::read(&cx, path);

@@ -265,7 +265,7 @@ mod tests {
             ("a/b", Err(HostError::Malformed)),
             ("é.example", Err(HostError::Malformed)),
             ("*.example", Err(HostError::Malformed)),
-            ("::1", Err(HostError::Empty)),
+            ("::1", Err(HostError::Port)),
             ("[::1", Err(HostError::Malformed)),
             ("[::1]x", Err(HostError::Malformed)),
             ("[v1.a]", Err(HostError::Malformed)),
