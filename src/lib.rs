@@ -3,5 +3,6 @@
 pub mod cli;
 pub mod config;
 pub mod event;
+pub mod gateway;
 pub mod observability;
 pub mod plan;
