@@ -2,11 +2,16 @@
 //!
 //! [`REGISTRY`] is the one place that says what there is and in which order it is run.
 
+mod console;
+mod context;
 #[allow(unsafe_code)]
 mod crypto;
 mod encoding;
+mod event;
 mod inspect;
+mod performance;
 mod structured_clone;
+mod timers;
 mod url;
 #[allow(unsafe_code)]
 mod value;
@@ -26,14 +31,14 @@ macro_rules! extension {
 pub const REGISTRY: &[Extension] = &[
     extension!("primordials", &[]),
     extension!("webidl", &[]),
-    extension!("context", &[]),
+    extension!("context", context::OPS),
     extension!("dom_exception", &[]),
     extension!("event_target", &[]),
     extension!("abort", &[]),
-    extension!("timers", &[]),
-    extension!("performance", &[]),
+    extension!("timers", timers::OPS),
+    extension!("performance", performance::OPS),
     extension!("inspect", inspect::OPS),
-    extension!("console", &[]),
+    extension!("console", console::OPS),
     extension!("encoding", encoding::OPS),
     extension!("url", url::OPS),
     extension!("url_search_params", &[]),
@@ -46,6 +51,6 @@ pub const REGISTRY: &[Extension] = &[
     extension!("body", &[]),
     extension!("request", &[]),
     extension!("response", &[]),
-    extension!("event", &[]),
+    extension!("event", event::OPS),
     extension!("scope", &[]),
 ];

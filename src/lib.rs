@@ -1,6 +1,8 @@
 //! nano: many isolated JavaScript apps in one process.
 
 pub mod api;
+pub mod cli;
+pub mod config;
 pub mod event;
 pub mod observability;
 pub mod plan;
