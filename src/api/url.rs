@@ -76,19 +76,36 @@ fn return_url(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, url
 }
 
 fn offsets(url: &Url) -> [usize; 10] {
+    let at = |position: Position| url[..position].len();
+    let scheme_end = url.scheme().len();
+    // Without an authority all of its parts are empty, right after the scheme's colon. (The crate's positions are
+    // of no use then: a path that begins with two slashes has `/.` before it, which belongs to neither.)
+    let [username_start, username_end, password_end, host_start, host_end, port_end] = if url.has_authority() {
+        [
+            Position::BeforeUsername,
+            Position::AfterUsername,
+            Position::AfterPassword,
+            Position::BeforeHost,
+            Position::AfterHost,
+            Position::AfterPort,
+        ]
+        .map(at)
+    } else {
+        [scheme_end + 1; 6]
+    };
+    let [path_start, path_end, query_end] = [Position::BeforePath, Position::AfterPath, Position::AfterQuery].map(at);
     [
-        Position::AfterScheme,
-        Position::BeforeUsername,
-        Position::AfterUsername,
-        Position::AfterPassword,
-        Position::BeforeHost,
-        Position::AfterHost,
-        Position::AfterPort,
-        Position::BeforePath,
-        Position::AfterPath,
-        Position::AfterQuery,
+        scheme_end,
+        username_start,
+        username_end,
+        password_end,
+        host_start,
+        host_end,
+        port_end,
+        path_start,
+        path_end,
+        query_end,
     ]
-    .map(|position| url[..position].len())
 }
 
 /// `form_parse(text)`: names and values in turn (§5.1).
