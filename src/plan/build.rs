@@ -101,7 +101,7 @@ fn log(cx: &Context, written: Option<&config::Log>) -> LogPlan {
     let mut first: Option<config::Span> = None;
     for stdout in &written.stdout {
         if let Some(first) = first {
-            let problem = Problem::error("every line would be printed twice")
+            let problem = Problem::warning("every line is printed twice")
                 .at(stdout.span, "standard output again")
                 .at(first, "first here");
             cx.push(problem);
