@@ -114,12 +114,19 @@
     }
   }
 
+  // `ops.request_read` gives what has arrived on the spot: a chunk, or undefined at the end. Else it gives a promise of
+  // either. A broken body is an exception or a rejection.
+
   function incomingStream(token) {
-    const pull = (controller) =>
-      PromisePrototypeThen(ops.request_read(token), (chunk) => {
+    const pull = (controller) => {
+      const take = (chunk) => {
         if (chunk === undefined) controller.close();
         else controller.enqueue(chunk);
-      });
+      };
+      const read = ops.request_read(token);
+      if (read !== undefined && !isUint8Array(read)) return PromisePrototypeThen(read, take);
+      take(read);
+    };
     return create(pull, () => undefined, 0);
   }
 
@@ -128,14 +135,22 @@
     const chunks = newList();
     const { promise, resolve, reject } = newPromise();
     const next = (chunk) => {
-      if (chunk === undefined) {
-        resolve(concat(chunks));
-        return;
+      try {
+        while (isUint8Array(chunk)) {
+          push(chunks, chunk);
+          chunk = ops.request_read(token);
+        }
+        if (chunk === undefined) resolve(concat(chunks));
+        else uponPromise(chunk, next, reject);
+      } catch (error) {
+        reject(error);
       }
-      push(chunks, chunk);
-      uponPromise(ops.request_read(token), next, reject);
     };
-    uponPromise(ops.request_read(token), next, reject);
+    try {
+      next(ops.request_read(token));
+    } catch (error) {
+      reject(error);
+    }
     return promise;
   }
 

@@ -96,6 +96,7 @@
         end();
       };
       const next = () => stream.read(request);
+      const go = (taken) => (taken ? next() : leave());
       const request = {
         __proto__: null,
         chunk(chunk) {
@@ -107,7 +108,9 @@
           } else if (getByteLength(chunk) === 0) {
             uponPromise(PromiseResolve(), next);
           } else {
-            uponPromise(ops.stream_write(token, chunk), (taken) => (taken === false ? leave() : next()), leave);
+            const taken = ops.stream_write(token, chunk);
+            if (typeof taken === "boolean") go(taken);
+            else uponPromise(taken, go, leave);
           }
         },
         close() {
