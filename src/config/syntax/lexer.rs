@@ -23,6 +23,7 @@ pub(super) fn mend(cx: &Context, file: usize, text: &str) -> Option<String> {
         mended: text.as_bytes().to_vec(),
         last: Last::Start,
         last_end: 0,
+        slashdash: false,
         blocks: Vec::new(),
         suspect: None,
         early: None,
@@ -71,6 +72,8 @@ struct Lexer<'a> {
     mended: Vec<u8>,
     last: Last,
     last_end: usize,
+    /// Whether the next part of a node is commented out: after `/-`
+    slashdash: bool,
     blocks: Vec<Block>,
     /// Where a brace was probably forgotten.
     suspect: Option<Suspect>,
@@ -149,7 +152,9 @@ impl<'a> Lexer<'a> {
             match c {
                 c if is_newline(c) => {
                     self.at += c.len_utf8();
-                    self.last = Last::Start;
+                    if !self.slashdash {
+                        self.last = Last::Start;
+                    }
                     continue;
                 }
                 c if is_space(c) => {
@@ -166,6 +171,7 @@ impl<'a> Lexer<'a> {
                 }
                 '/' if self.rest().starts_with("/-") => {
                     self.at += 2;
+                    self.slashdash = true;
                     if self.last == Last::Close {
                         self.last = Last::Property;
                     }
@@ -196,6 +202,7 @@ impl<'a> Lexer<'a> {
                 '[' | ']' | ',' | ')' => self.stray(c),
                 _ => self.word(),
             }
+            self.slashdash = false;
             self.last_end = self.at;
         }
         Ok(())
@@ -430,7 +437,7 @@ impl<'a> Lexer<'a> {
             Last::Name | Last::Argument | Last::Property => Before::Argument,
         };
         let next = self.rest().trim_start_matches(is_space).chars().next();
-        if !plain || next.is_none_or(|c| is_newline(c) || matches!(c, ';' | '{' | '}' | '(' | ')' | '=' | '/' | '\\')) {
+        if !plain || next.is_none_or(|c| is_newline(c) || matches!(c, ';' | '{' | '}' | '(' | ')' | '=' | '\\')) {
             return self.no_value_after_type(start);
         }
         self.last = Last::Type(before);

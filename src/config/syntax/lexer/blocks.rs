@@ -8,6 +8,8 @@ pub(super) struct Block {
     open: usize,
     /// Of the line that opened it.
     indent: usize,
+    /// Commented out, so that the node's own may follow.
+    slashdash: bool,
 }
 
 /// A block that something after it denies by its indentation.
@@ -70,7 +72,7 @@ impl Lexer<'_> {
             Last::Name | Last::Argument | Last::Property => {}
         }
         let (indent, _) = self.indent(line_of_node);
-        self.blocks.push(Block { open: at, indent });
+        self.blocks.push(Block { open: at, indent, slashdash: self.slashdash });
         if self.blocks.len() > DEEPEST {
             self.report(at, at + 1, "blocks are nested too deep", "here", "");
             return Err(Lost);
@@ -93,7 +95,7 @@ impl Lexer<'_> {
             self.suspect(block.open, at, "this one, further left, was taken for it");
         }
         self.closed_last = Some(at);
-        self.last = Last::Close;
+        self.last = if block.slashdash { Last::Property } else { Last::Close };
         Ok(())
     }
 
