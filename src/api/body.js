@@ -114,12 +114,20 @@
     }
   }
 
+  /** What `ops.request_read` gives is a chunk, undefined after the last, or a promise of either. */
+  const isPromise = (read) => read !== undefined && !isUint8Array(read);
+
   function incomingStream(token) {
-    const pull = (controller) =>
-      PromisePrototypeThen(ops.request_read(token), (chunk) => {
-        if (chunk === undefined) controller.close();
-        else controller.enqueue(chunk);
-      });
+    const take = (controller, chunk) => {
+      if (chunk === undefined) controller.close();
+      else controller.enqueue(chunk);
+    };
+    const pull = (controller) => {
+      const read = ops.request_read(token);
+      if (isPromise(read)) return PromisePrototypeThen(read, (chunk) => take(controller, chunk));
+      take(controller, read);
+      return undefined;
+    };
     return create(pull, () => undefined, 0);
   }
 
@@ -127,26 +135,36 @@
   function readIncoming(token) {
     const chunks = newList();
     const { promise, resolve, reject } = newPromise();
-    const next = (chunk) => {
-      if (chunk === undefined) {
-        resolve(concat(chunks));
-        return;
+    const readOn = () => {
+      try {
+        for (;;) {
+          const read = ops.request_read(token);
+          if (isPromise(read)) {
+            uponPromise(read, (chunk) => take(chunk) && readOn(), reject);
+            return;
+          }
+          if (!take(read)) return;
+        }
+      } catch (error) {
+        reject(error);
       }
-      push(chunks, chunk);
-      uponPromise(ops.request_read(token), next, reject);
     };
-    uponPromise(ops.request_read(token), next, reject);
+    const take = (chunk) => {
+      if (chunk === undefined) resolve(concat(chunks));
+      else push(chunks, chunk);
+      return chunk !== undefined;
+    };
+    readOn();
     return promise;
   }
 
   /** Streams §9.1.1 "read all bytes". */
   function readAll(stream) {
-    const reader = new Reader(stream);
     const chunks = newList();
     const { promise, resolve, reject } = newPromise();
-    const request = {
+    new Reader(stream).readOn({
       __proto__: null,
-      chunk(chunk) {
+      chunk(chunk, next) {
         if (!isUint8Array(chunk)) {
           const error = new TypeError("a body's stream may hold nothing but Uint8Arrays");
           reject(error);
@@ -154,13 +172,11 @@
           return;
         }
         push(chunks, chunk);
-        // From a fresh stack: a long queue of chunks must not become a deep recursion.
-        uponPromise(PromiseResolve(), () => stream.read(request));
+        next();
       },
       close: () => resolve(concat(chunks)),
       error: reject,
-    };
-    stream.read(request);
+    });
     return promise;
   }
 

@@ -26,7 +26,8 @@
   function write(level, text) {
     let line = text;
     if (indent !== "") line = indent + StringPrototypeReplaceAll(line, "\n", `\n${indent}`);
-    if (line.length > LENGTH) line = `${StringPrototypeSlice(line, 0, LENGTH)}… ${line.length - LENGTH} more characters`;
+    const excess = line.length - LENGTH;
+    if (excess > 0) line = `${StringPrototypeSlice(line, 0, LENGTH)}… ${excess} more characters`;
     ops.log(level, line);
   }
 
@@ -67,7 +68,8 @@
   function substitute(specifier, value) {
     switch (specifier) {
       case "s":
-        return typeof value === "symbol" ? SymbolPrototypeToString(value) : isObject(value) ? inspect(value, 1) : String(value);
+        if (isObject(value)) return inspect(value, 1);
+        return typeof value === "symbol" ? SymbolPrototypeToString(value) : String(value);
       case "d":
       case "i":
         return numeric(value, NumberParseInt);
@@ -169,6 +171,10 @@
       } else {
         write(ERROR, `Assertion failed${typeof data[0] === "string" ? ": " : " "}${format(data)}`);
       }
+    },
+    clear() {
+      // Logs are not a screen.
+      indent = "";
     },
     debug(...data) {
       log(DEBUG, data);

@@ -5,14 +5,14 @@
 // `waitUntil` has settled.
 
 (function (nano) {
-  const { ops, entry, fetch, abort, context, timers, DOMException } = nano;
+  const { ops, entry, fetch, context, timers, DOMException } = nano;
   const { Event, createTrusted, fire, globalTarget, hasListener } = nano.events;
   const {
     Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, PromiseResolve, ReflectApply,
     TypeError, isObject, uponPromise,
   } = nano.primordials;
   const { Reader } = nano.streams;
-  const { defineInterface, dictionary, getByteLength, isUint8Array, requireArguments } = nano.webidl;
+  const { defineInterface, dictionary, isUint8Array, requireArguments } = nano.webidl;
 
   /** What the app exports, or null for one that listens to "fetch" events. */
   let handler = null;
@@ -85,8 +85,6 @@
     #pump(stream) {
       const token = this.#token;
       this.#stream = stream;
-      new Reader(stream);
-
       const end = () => {
         this.#stream = undefined;
         this.done();
@@ -95,20 +93,20 @@
         cancel(stream, clientLeft());
         end();
       };
-      const next = () => stream.read(request);
-      const request = {
+      new Reader(stream).readOn({
         __proto__: null,
-        chunk(chunk) {
+        chunk(chunk, next) {
           if (!isUint8Array(chunk)) {
             const error = new TypeError("a response's stream may hold nothing but Uint8Arrays");
             ops.stream_error(token, error);
             cancel(stream, error);
             end();
-          } else if (getByteLength(chunk) === 0) {
-            uponPromise(PromiseResolve(), next);
-          } else {
-            uponPromise(ops.stream_write(token, chunk), (taken) => (taken === false ? leave() : next()), leave);
+            return;
           }
+          const written = ops.stream_write(token, chunk);
+          if (written === true) next();
+          else if (written === false) leave();
+          else uponPromise(written, (taken) => (taken ? next() : leave()), leave);
         },
         close() {
           ops.stream_close(token);
@@ -118,13 +116,13 @@
           ops.stream_error(token, error);
           end();
         },
-      };
-      next();
+      });
     }
 
     waitUntil(promise) {
       if (this.#pending === 0) throw new DOMException("waitUntil: the request is over", "InvalidStateError");
       this.#pending++;
+      ops.wait_until(this.#token);
       uponPromise(
         PromiseResolve(promise),
         () => this.done(),

@@ -5,14 +5,15 @@
 (function (nano) {
   const { ops, isDOMException } = nano;
   const {
-    ArrayBufferPrototypeGetByteLength, BigIntPrototypeToString, BooleanPrototypeValueOf, DatePrototypeGetTime,
-    BigIntPrototypeValueOf, DatePrototypeToISOString, Error, JSONStringify, MapPrototypeForEach, MapPrototypeGetSize,
+    ArrayBufferPrototypeGetByteLength, BigIntPrototypeToString, BigIntPrototypeValueOf, BooleanPrototypeValueOf,
+    DatePrototypeGetTime, DatePrototypeToISOString, Error, JSONStringify, MapPrototypeForEach, MapPrototypeGetSize,
     NumberIsNaN, NumberPrototypeToString, NumberPrototypeValueOf, ObjectIs, ReflectApply,
-    ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec, RegExpPrototypeGetFlags,
-    RegExpPrototypeGetSource, Set, SetPrototypeAdd, SetPrototypeDelete, SetPrototypeForEach, SetPrototypeGetSize,
-    SetPrototypeHas, String, StringPrototypeIndexOf, StringPrototypeReplaceAll, StringPrototypeSlice,
-    StringPrototypeValueOf, SymbolPrototypeToString, SymbolPrototypeValueOf, TypedArrayPrototypeGetLength,
-    TypedArrayPrototypeGetSymbolToStringTag, isObject, newList, push,
+    ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec,
+    RegExpPrototypeGetFlags, RegExpPrototypeGetSource, Set, SetPrototypeAdd, SetPrototypeDelete,
+    SetPrototypeForEach, SetPrototypeGetSize, SetPrototypeHas, String, StringPrototypeIndexOf,
+    StringPrototypeReplaceAll, StringPrototypeSlice, StringPrototypeValueOf, SymbolPrototypeToString,
+    SymbolPrototypeValueOf, TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, isObject,
+    newList, push,
   } = nano.primordials;
 
   const DEPTH = 4;

@@ -163,6 +163,25 @@
       this.failRequests(error);
     }
 
+    /** Reads chunk after chunk: `steps.chunk(value, next)` calls `next` for another. A loop, however long the queue. */
+    readOn({ chunk, close, error }) {
+      const { stream } = this;
+      let reading = false;
+      let wanted = false;
+      const next = () => {
+        wanted = true;
+        if (reading) return;
+        reading = true;
+        while (wanted) {
+          wanted = false;
+          stream.read(request);
+        }
+        reading = false;
+      };
+      const request = { __proto__: null, chunk: (value) => chunk(value, next), close, error };
+      next();
+    }
+
     get waiting() {
       return this.#requests.length - this.#first;
     }
