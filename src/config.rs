@@ -100,10 +100,13 @@ impl Context {
         self.problems.borrow().len()
     }
 
-    /// The errors if there is one, else the warnings.
+    /// The errors if there is one, else the warnings: what is doubtful can wait for what is wrong.
     pub fn finish(self) -> Result<Report, Report> {
-        let problems = self.problems.into_inner();
+        let mut problems = self.problems.into_inner();
         let failed = problems.iter().any(Problem::is_error);
+        if failed {
+            problems.retain(Problem::is_error);
+        }
         let report = Report::new(problems, self.sources.into_inner());
         if failed { Err(report) } else { Ok(report) }
     }

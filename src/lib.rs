@@ -4,6 +4,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod event;
+pub mod gateway;
 pub mod observability;
 pub mod plan;
 #[allow(unsafe_code, reason = "V8's C++ interface")]

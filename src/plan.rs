@@ -114,7 +114,7 @@ pub struct App {
 }
 
 /// One combination of listener, host and path that an app claims.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// Index into [`Plan::listeners`]; `None` is every listener.
     pub listener: Option<usize>,

@@ -8,6 +8,7 @@ mod event_loop;
 mod exception;
 mod exchange;
 mod extension;
+mod fatal;
 mod faults;
 mod mailbox;
 mod memory;

@@ -24,7 +24,7 @@ pub fn run(path: &Path) -> ExitCode {
         }
         Err(report) => {
             eprint!("{}", report.render(colour));
-            eprintln!("{}: {}", path.display(), counted(report.len(), "problem"));
+            eprintln!("{}: {}", path.display(), counted(report.len(), "error"));
             ExitCode::from(EX_CONFIG)
         }
     }
@@ -59,7 +59,7 @@ fn write(text: &mut String, path: &Path, plan: &Plan) -> std::fmt::Result {
     for app in &plan.apps {
         write_app(text, plan, app)?;
     }
-    writeln!(text, "\nlog: {:?} and above, {}", plan.log.level, access(plan.log.access))?;
+    writeln!(text, "\nlog: {} and above, {}", format!("{:?}", plan.log.level).to_lowercase(), access(plan.log.access))?;
     for sink in &plan.log.sinks {
         write_sink(text, sink)?;
     }

@@ -23,10 +23,10 @@ pub struct App {
     pub entry: Option<Spanned<String>>,
     /// `listen`
     pub listen: Listen,
-    /// `host`
-    pub hosts: Vec<Spanned<String>>,
-    /// `path`
-    pub paths: Vec<Spanned<String>>,
+    /// `host`; `None` where nothing was said
+    pub hosts: Option<Vec<Spanned<String>>>,
+    /// `path`; `None` where nothing was said
+    pub paths: Option<Vec<Spanned<String>>>,
     /// What `defaults` may say too.
     pub settings: Settings,
     /// `kv`
@@ -61,8 +61,8 @@ impl App {
             span: Span::NOWHERE,
             entry: None,
             listen: Listen::All,
-            hosts: Vec::new(),
-            paths: Vec::new(),
+            hosts: None,
+            paths: None,
             settings: Settings::default(),
             kv: Vec::new(),
             sqlite: Vec::new(),
@@ -83,8 +83,8 @@ impl App {
             .child("entry")
             .and_then(|fields| only(fields, "a path", |value| value.string("a path inside the app's folder")));
         let listen = fields.child("listen").map_or(Listen::All, Listen::decode);
-        let hosts = fields.child("host").map(|fields| strings(fields, "a host name")).unwrap_or_default();
-        let paths = fields.child("path").map(|fields| strings(fields, "a path such as \"/api/*\"")).unwrap_or_default();
+        let hosts = fields.child("host").map(|fields| strings(fields, "a host name"));
+        let paths = fields.child("path").map(|fields| strings(fields, "a path such as \"/api/*\""));
         let settings = Settings::decode(&mut fields);
         let kv = fields.children("kv").into_iter().filter_map(Kv::decode).collect();
         let sqlite = fields.children("sqlite").into_iter().filter_map(Sqlite::decode).collect();
@@ -116,7 +116,6 @@ impl Listen {
     fn decode(mut fields: Fields<'_>) -> Self {
         let values = fields.arguments("the name of a listener");
         let listen = match values.as_slice() {
-            [] => Self::All,
             [value] if value.is_false() => {
                 value.bool();
                 Self::Nowhere(value.span)

@@ -97,8 +97,8 @@ impl<'a> Fields<'a> {
         if found.is_none() {
             let name = self.name();
             let as_property = self.node.entries().iter().any(|entry| entry.name().is_some());
-            let problem = Problem::error(format!("`{name}` needs {what}"))
-                .at(self.name_span(), format!("expected {what} after this"));
+            let problem =
+                Problem::error(format!("`{name}` needs {what}")).at(self.name_span(), format!("expected {what}"));
             self.cx.push(if as_property {
                 problem.help("it stands alone after the name, before any key=value")
             } else {
@@ -195,7 +195,9 @@ impl<'a> Fields<'a> {
         }
         let Some(block) = self.node.children() else { return };
         if self.children.is_empty() {
-            let Some(span) = block_span(self.file, self.node) else { return };
+            let (text, head) = (self.cx.text(self.file), self.head_span());
+            let start = text[head.end..].find('{').map_or(head.start, |brace| head.end + brace);
+            let span = Span { start, end: start + 1, ..head };
             let problem = Problem::error(format!("`{name}` takes no block")).at(span, "not expected here");
             let help = (!self.properties.is_empty())
                 .then(|| format!("what it takes is key=value on its own line: {}", list(&self.properties)));
@@ -203,12 +205,12 @@ impl<'a> Fields<'a> {
         }
         for node in block.nodes() {
             let child = node.name().value();
-            if self.children.iter().any(|known| *known == child) {
+            if self.children.contains(&child) {
                 continue;
             }
             let help = match self.properties.iter().find(|known| **known == child) {
                 Some(known) => format!("it is a property, on the line of `{name}`: {known}=…"),
-                None => suggestion(child, &self.children),
+                None => home(child).unwrap_or_else(|| suggestion(child, &self.children)),
             };
             self.cx.push(
                 Problem::error(format!("unknown name `{child}` in `{name}`"))
@@ -274,10 +276,37 @@ pub(crate) fn suggestion(unknown: &str, known: &[&str]) -> String {
     }
 }
 
+/// Where a name belongs that was written in the wrong place.
+pub(super) fn home(name: &str) -> Option<String> {
+    let place = match name {
+        "memory" | "cpu" | "wall" | "startup" | "wait-until" | "body" | "concurrency" | "queue" | "isolates" => {
+            return Some(format!("it is a property of `limits` of an app: limits {name}=…"));
+        }
+        "port" | "address" => {
+            return Some("the address and port follow a listener's name: listener \"web\" \"127.0.0.1:8080\"".into());
+        }
+        "host" | "path" | "listen" | "limits" | "env" | "entry" | "idle" | "replay" | "context" | "kv" | "sqlite"
+        | "service" | "cron" | "assets" | "cache" | "fetch" | "rate-limit" => "the block of an `app`",
+        "tls" | "trust-proxy" | "timeouts" | "max-header" | "proxy-protocol" | "http2" => "the block of a `listener`",
+        "level" | "access" | "stdout" | "syslog" => "the block of `log`",
+        "token" => "the block of `admin`",
+        "app" | "listener" | "include" | "defaults" | "admin" | "state-dir" | "io-threads" | "memory-total"
+        | "drain" | "lost-threads" | "watch" => "the top of a file, in no block",
+        _ => return None,
+    };
+    Some(format!("`{name}` goes into {place}").replace("goes into the top", "goes to the top"))
+}
+
 /// The name that `unknown` is probably a misspelling of.
 pub(crate) fn nearest<'k>(unknown: &str, known: &[&'k str]) -> Option<&'k str> {
     let lower = unknown.to_lowercase().replace('_', "-");
     let lower = lower.trim_end_matches(':');
+    // A word too long by its ending, or cut short.
+    let stem =
+        |name: &&&str| name.len() >= 3 && lower.starts_with(**name) || lower.len() >= 3 && name.starts_with(lower);
+    if let Some(name) = known.iter().find(stem) {
+        return Some(name);
+    }
     let distance = |name: &str| strsim::damerau_levenshtein(lower, &name.to_lowercase());
     let (name, distance) = known.iter().map(|name| (*name, distance(name))).min_by_key(|(_, distance)| *distance)?;
     (distance <= (lower.chars().count() / 3).max(1)).then_some(name)
@@ -290,14 +319,6 @@ pub(super) fn list(names: &[&str]) -> String {
 /// A span of the `kdl` crate, in file number `file`.
 pub(super) fn span_of(file: usize, span: miette::SourceSpan) -> Span {
     Span { file, start: span.offset(), end: span.offset() + span.len() }
-}
-
-/// The `{` of a node's block.
-fn block_span(file: usize, node: &KdlNode) -> Option<Span> {
-    let whole = span_of(file, node.span());
-    let inner = span_of(file, node.children()?.span());
-    let start = inner.start.saturating_sub(1).max(whole.start);
-    Some(Span { file, start, end: start + 1 })
 }
 
 /// Where a name and its value are both wanted.

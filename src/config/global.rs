@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::decode::{Fields, repeated, suggestion};
+use super::decode::{Fields, home, repeated, suggestion};
 use super::report::Problem;
 use super::source::{Span, Spanned};
 use super::value::{Text, Value};
@@ -46,15 +46,7 @@ pub struct Admin {
 pub(super) fn decode(config: &mut Config, seen: &mut Seen, fields: Fields<'_>) {
     let written = fields.name();
     let Some(name) = NAMES.into_iter().find(|name| *name == written) else {
-        let help = match written {
-            "host" | "path" | "listen" | "limits" | "env" | "entry" | "idle" => {
-                format!("`{written}` goes into the block of an `app`")
-            }
-            "kv" | "sqlite" | "service" | "cron" | "assets" | "cache" | "fetch" => {
-                format!("`{written}` goes into the block of an `app`")
-            }
-            _ => suggestion(written, &NAMES),
-        };
+        let help = home(written).unwrap_or_else(|| suggestion(written, &NAMES));
         let problem = Problem::error(format!("unknown name `{written}`")).at(fields.name_span(), "not known here");
         return fields.cx.push(problem.help(help));
     };

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rustc_hash::FxHashMap;
+
 use super::decode::Fields;
 use super::report::Problem;
 use super::source::{Source, Span};
@@ -10,8 +12,6 @@ use super::{Config, Context, global, syntax};
 
 /// A file that is being read, or was.
 struct Visited {
-    /// Without links, to know it again.
-    real: PathBuf,
     shown: PathBuf,
     /// The `include` that named it.
     from: Option<Span>,
@@ -23,13 +23,22 @@ pub(super) struct Reading<'a> {
     config: &'a mut Config,
     seen: global::Seen,
     visited: Vec<Visited>,
+    /// Which of them a file is: by its path without links.
+    known: FxHashMap<PathBuf, usize>,
     /// Indices into `visited`: the main file, the one it is including, and so on.
     chain: Vec<usize>,
 }
 
 impl<'a> Reading<'a> {
     pub(super) fn new(cx: &'a Context, config: &'a mut Config) -> Self {
-        Self { cx, config, seen: global::Seen::default(), visited: Vec::new(), chain: Vec::new() }
+        Self {
+            cx,
+            config,
+            seen: global::Seen::default(),
+            visited: Vec::new(),
+            known: FxHashMap::default(),
+            chain: Vec::new(),
+        }
     }
 
     /// Reads the file that everything begins with.
@@ -57,8 +66,9 @@ impl<'a> Reading<'a> {
         if self.is_repeated(path, &real, from) {
             return;
         }
-        self.visited.push(Visited { real, shown: path.to_owned(), from });
-        self.chain.push(self.visited.len() - 1);
+        self.known.insert(real, self.visited.len());
+        self.chain.push(self.visited.len());
+        self.visited.push(Visited { shown: path.to_owned(), from });
         let lossy = String::from_utf8_lossy(&bytes);
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let file = self.cx.add(Source { shown: path.to_owned(), path: absolute, text: lossy.as_ref().into() });
@@ -135,7 +145,7 @@ impl<'a> Reading<'a> {
 
     /// Reports a file that is included again: from within itself, or from two places.
     fn is_repeated(&self, path: &Path, real: &Path, from: Option<Span>) -> bool {
-        let Some(index) = self.visited.iter().position(|visited| visited.real == real) else { return false };
+        let Some(&index) = self.known.get(real) else { return false };
         let here = from.unwrap_or(Span::NOWHERE);
         let first = &self.visited[index];
         let Some(depth) = self.chain.iter().position(|link| *link == index) else {

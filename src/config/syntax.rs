@@ -23,12 +23,24 @@ pub(super) fn parse(cx: &Context, file: usize) -> Option<KdlDocument> {
             if let Some(first) = error.diagnostics.first() {
                 let start = text.floor_char_boundary(first.span.offset());
                 let end = text.ceil_char_boundary(start + first.span.len().max(1)).min(text.len());
+                let end = text[start..end].find('\n').map_or(end, |newline| start + newline.max(1));
                 let span = Span { file, start, end };
-                let label = first
-                    .label
-                    .as_deref()
-                    .map_or("not understood".into(), |label| label.replace("EOF", "part of a node"));
-                cx.push(Problem::error("this is not KDL").at(span, label).help(
+                if text[start..].starts_with("\"\"\"") {
+                    cx.push(
+                        Problem::error("the lines of this string are not indented like its closing \"\"\"")
+                            .at(span, "opened here")
+                            .help("the spaces before the closing \"\"\" are taken off every line, and each must have them"),
+                    );
+                    return None;
+                }
+                // Messages that begin so name a rule of the grammar, and mislead.
+                let own =
+                    first.message.as_deref().filter(|text| !text.starts_with("Expected") && !text.starts_with("Found"));
+                let message = match own {
+                    Some(own) => format!("this is not KDL: {}{}", own[..1].to_lowercase(), &own[1..]),
+                    None => "this is not KDL".to_owned(),
+                };
+                cx.push(Problem::error(message).at(span, "not understood").help(
                     "a node is a name, then values and key=value properties on the same line, then perhaps a { block }",
                 ));
             }

@@ -9,6 +9,7 @@ const UNAVAILABLE: &[(&str, &str)] = &[
     ("admin=beyond-loopback", "an admin address beyond loopback"),
     ("log.syslog", "logging to syslog"),
     ("listener.tls", "TLS"),
+    ("listener.http2", "choosing the HTTP version"),
     ("listener.proxy-protocol", "the PROXY protocol"),
     ("app.entry=typescript", "TypeScript"),
     ("app.context=fresh", "a fresh global scope per request"),

@@ -88,10 +88,21 @@ impl<'a> Value<'a> {
 
     fn wrong_type<T>(&self, expected: &str) -> Option<T> {
         let help = match self.entry.value() {
-            KdlValue::Integer(number) if expected.contains('"') => {
-                let unit =
-                    expected.split('"').nth(1).map(|example| example.trim_start_matches(|c: char| c.is_ascii_digit()));
-                unit.map(|unit| format!("with a unit, in quotes: \"{number}{unit}\""))
+            KdlValue::Integer(number) if expected.starts_with("a size") => {
+                let size = match u64::try_from(*number) {
+                    Ok(bytes) if bytes >= 1 << 16 => show_size(bytes),
+                    _ => format!("{number}MiB"),
+                };
+                Some(format!("with a unit, in quotes: \"{size}\""))
+            }
+            KdlValue::Integer(number) if expected.starts_with("a duration") => {
+                Some(format!("with a unit, in quotes: \"{number}s\""))
+            }
+            KdlValue::Integer(number) if expected.starts_with("a rate") => {
+                Some(format!("with a unit, in quotes: \"{number}/s\""))
+            }
+            KdlValue::Integer(number) if expected.starts_with("a string, ") || expected.contains("name") => {
+                Some(format!("in quotes: \"{number}\""))
             }
             KdlValue::String(text) if expected.starts_with("a whole number") && text.parse::<i128>().is_ok() => {
                 Some(format!("without quotes: {text}"))

@@ -16,7 +16,7 @@ impl Plan {
     /// Reads a config file and all it includes. Beside the plan comes what is doubtful in it: warnings, often none.
     ///
     /// # Errors
-    /// Everything that is wrong, warnings included.
+    /// Everything that is wrong, of every file.
     pub fn load(path: &Path) -> Result<(Self, Report), Report> {
         let cx = Context::new();
         let config = Config::read(&cx, path);
@@ -101,7 +101,7 @@ fn log(cx: &Context, written: Option<&config::Log>) -> LogPlan {
     let mut first: Option<config::Span> = None;
     for stdout in &written.stdout {
         if let Some(first) = first {
-            let problem = Problem::error("every line would be printed twice")
+            let problem = Problem::warning("every line is printed twice")
                 .at(stdout.span, "standard output again")
                 .at(first, "first here");
             cx.push(problem);

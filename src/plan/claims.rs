@@ -14,7 +14,8 @@ pub(super) struct Claims<'a> {
     config: &'a Config,
     names: Vec<&'a str>,
     used: Vec<bool>,
-    taken: FxHashMap<(Option<usize>, Option<String>, Option<String>), (Span, &'a str)>,
+    /// Where, and by whom.
+    taken: FxHashMap<Claim, (Span, &'a str)>,
 }
 
 impl<'a> Claims<'a> {
@@ -26,22 +27,22 @@ impl<'a> Claims<'a> {
     /// What `app` claims. A combination another app has already is reported.
     pub(super) fn of(&mut self, app: &'a config::App) -> Vec<Claim> {
         let everything = || vec![Spanned { value: None, span: app.span }];
+        let every_listener = || vec![Spanned { value: None, span: app.span }];
         let listeners = match &app.listen {
             Listen::All => {
                 self.used.fill(true);
-                everything()
+                every_listener()
             }
             Listen::On(names) => names.iter().filter_map(|name| self.listener(name)).collect(),
             Listen::Nowhere(_) => Vec::new(),
         };
         let cx = self.cx;
-        let or_everything = |written: &[Spanned<String>], parsed: Vec<Spanned<Option<String>>>| {
-            if written.is_empty() { vec![Spanned { value: None, span: app.span }] } else { parsed }
+        let read = |written: &Option<Vec<Spanned<String>>>, one: fn(&Context, &Spanned<String>) -> Option<_>| {
+            let all = written.as_ref().map(|all| all.iter().filter_map(|written| one(cx, written)).collect());
+            distinct(cx, all.unwrap_or_else(everything))
         };
-        let hosts = app.hosts.iter().filter_map(|written| host(cx, written)).collect();
-        let hosts = distinct(cx, or_everything(&app.hosts, hosts));
-        let paths = app.paths.iter().filter_map(|written| path(cx, written)).collect();
-        let paths = distinct(cx, or_everything(&app.paths, paths));
+        let hosts = read(&app.hosts, host);
+        let paths = read(&app.paths, path);
         let listeners = distinct(cx, listeners);
 
         let mut claims = Vec::new();
@@ -62,8 +63,7 @@ impl<'a> Claims<'a> {
 
     /// Takes a combination; whether another app had it. Of two apps one clash is told: the others are like it.
     fn claim(&mut self, claim: &Claim, span: Span, app: &'a str, quiet: bool) -> bool {
-        let key = (claim.listener, claim.host.clone(), claim.path.clone());
-        match self.taken.entry(key) {
+        match self.taken.entry(claim.clone()) {
             Entry::Vacant(free) => {
                 free.insert((span, app));
                 false

@@ -243,10 +243,13 @@ impl AppLoop {
         let Some(token) = self.state.token_of(ticket) else { return Ok(()) };
         let goes_on = self.state.abort(token);
         self.turn(token, |scope, entry| call(scope, &entry.abort, token))?;
-        if !goes_on {
-            self.state.end(token);
-        }
-        Ok(())
+        if goes_on { Ok(()) } else { self.end_request(token) }
+    }
+
+    /// Ends a request that JavaScript has not ended itself. What is left of it there goes in a turn of nobody's.
+    fn end_request(&mut self, token: u32) -> Result<(), End> {
+        self.state.end(token);
+        self.turn(0, |scope, entry| call(scope, &entry.drop, token))
     }
 
     fn settle(&mut self, done: Done) -> Result<(), End> {
@@ -270,8 +273,7 @@ impl AppLoop {
                     let limit = self.pool.app.limits.wait_until;
                     let text = format!("waitUntil() was cut off {limit:?} after the response");
                     self.state.log(Level::Warn, token, &text);
-                    self.turn(token, |scope, entry| call(scope, &entry.abort, token))?;
-                    self.state.end(token);
+                    self.end_request(token)?;
                 }
                 None => return Ok(()),
             }
@@ -281,8 +283,7 @@ impl AppLoop {
     /// One entry into JavaScript for a request (0: none), and the microtasks that follow.
     fn turn(&mut self, token: u32, run: impl FnOnce(&mut v8::PinScope<'_, '_>, &Entry)) -> Result<(), End> {
         if self.state.exhausted(token) {
-            self.state.end(token);
-            return Ok(());
+            return self.end_request(token);
         }
         let (budget, wall) = self.budget(token);
         self.base.worker.turns.begin(token, self.base.cpu, budget, wall);

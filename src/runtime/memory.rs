@@ -186,12 +186,9 @@ unsafe extern "C" fn collected(
     }
 }
 
-/// V8 is about to end the process. The thread parks for good instead: its isolate cannot go on, the others can.
+/// V8 is about to end the process, for a heap that is full despite all headroom.
 unsafe extern "C" fn out_of_memory(_location: *const c_char, _details: &v8::OomDetails) {
-    super::worker::lose_current(Verdict::Memory);
-    loop {
-        std::thread::park();
-    }
+    super::worker::lose_current(Verdict::Memory)
 }
 
 #[cfg(test)]

@@ -21,11 +21,13 @@ pub(super) struct Realm {
 pub(super) struct Entry {
     /// `install(namespace, env)`: the app's module; returns what is wrong with it, or undefined.
     pub(super) install: v8::Global<v8::Function>,
-    /// `fetch(token)`
+    /// `fetch(token)`: a request begins.
     pub(super) fetch: v8::Global<v8::Function>,
-    /// `abort(token)`
+    /// `abort(token)`: its client left.
     pub(super) abort: v8::Global<v8::Function>,
-    /// `timer(id)`
+    /// `drop(token)`: Rust has ended it.
+    pub(super) drop: v8::Global<v8::Function>,
+    /// `timer(id)`: a timer is due.
     pub(super) timer: v8::Global<v8::Function>,
 }
 
@@ -65,6 +67,7 @@ impl Realm {
                 install: function(scope, entry, "install"),
                 fetch: function(scope, entry, "fetch"),
                 abort: function(scope, entry, "abort"),
+                drop: function(scope, entry, "drop"),
                 timer: function(scope, entry, "timer"),
             };
             (v8::Global::new(scope, context), entry)

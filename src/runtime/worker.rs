@@ -133,14 +133,24 @@ thread_local! {
     static CURRENT: RefCell<Option<(Arc<Worker>, Arc<RuntimeInner>)>> = const { RefCell::new(None) };
 }
 
-/// Gives up the worker of the calling thread.
-pub(super) fn lose_current(verdict: Verdict) {
-    CURRENT.with_borrow(|current| {
-        if let Some((worker, runtime)) = current {
+/// Gives up the worker of the calling thread, in the middle of whatever V8 was doing, and parks the thread for good: its
+/// isolate cannot go on, the others can. On a thread without a worker there is nothing to save: the process ends.
+pub(super) fn lose_current(verdict: Verdict) -> ! {
+    CURRENT.with_borrow(|current| match current {
+        Some((worker, runtime)) => {
             worker.turns.condemn(verdict);
             runtime.watchdog.lose(worker, verdict);
         }
+        None => end_process(),
     });
+    loop {
+        std::thread::park();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "V8 would have done the same")]
+fn end_process() -> ! {
+    std::process::abort()
 }
 
 fn run(worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>) {

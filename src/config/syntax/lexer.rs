@@ -62,6 +62,14 @@ struct Block {
     indent: usize,
 }
 
+/// A block that something after it denies by its indentation.
+struct Suspect {
+    open: usize,
+    /// The `}` further left than the block's line, or the node no further right.
+    denied_by: usize,
+    words: &'static str,
+}
+
 struct Lexer<'a> {
     cx: &'a Context,
     file: usize,
@@ -71,8 +79,8 @@ struct Lexer<'a> {
     last: Last,
     last_end: usize,
     blocks: Vec<Block>,
-    /// A block whose `}` stands further left than its line, and that `}`: where a brace was forgotten.
-    suspect: Option<(usize, usize)>,
+    /// Where a brace was probably forgotten.
+    suspect: Option<Suspect>,
 }
 
 fn is_newline(c: char) -> bool {
@@ -129,7 +137,8 @@ impl<'a> Lexer<'a> {
         for (at, c) in text.char_indices().filter(|&(at, c)| is_refused(c) && !(at == 0 && c == '\u{feff}')) {
             let end = at + c.len_utf8();
             let name = format!("the invisible character U+{:04X} is not allowed", u32::from(c));
-            self.report_blind(at, end, name, "here", "delete it; in a string it can be written \\u{…}");
+            let help = format!("delete it; in a string it can be written \\u{{{:X}}}", u32::from(c));
+            self.report_blind(at, end, name, "here", help);
             self.mend(at, end, b'_');
         }
     }
@@ -137,6 +146,9 @@ impl<'a> Lexer<'a> {
     fn run(&mut self) -> Result<(), Lost> {
         while let Some(c) = self.rest().chars().next() {
             let start = self.at;
+            if self.last == Last::Start && !c.is_whitespace() && !matches!(c, '/' | '}' | '{' | ';' | '\\') {
+                self.node(start);
+            }
             match c {
                 c if is_newline(c) => {
                     self.at += c.len_utf8();
@@ -319,12 +331,28 @@ impl<'a> Lexer<'a> {
             return Err(Lost);
         };
         let (indent, first) = self.indent(at);
-        if first && indent < block.indent && self.suspect.is_none() {
-            self.suspect = Some((block.open, at));
+        if first && indent < block.indent {
+            self.suspect(block.open, at, "this one, further left, was taken for it");
         }
         self.at += 1;
         self.last = Last::Close;
         Ok(())
+    }
+
+    fn suspect(&mut self, open: usize, denied_by: usize, words: &'static str) {
+        self.suspect.get_or_insert(Suspect { open, denied_by, words });
+    }
+
+    /// Before a node at byte `at`: one that stands no further right than the open block's own line is not meant to
+    /// be in it.
+    fn node(&mut self, at: usize) {
+        let (indent, first) = self.indent(at);
+        if let Some(block) = self.blocks.last()
+            && first
+            && indent <= block.indent
+        {
+            self.suspect(block.open, at, "this, no further right, was taken to be inside");
+        }
     }
 
     fn end(&mut self) -> Result<(), Lost> {
@@ -334,10 +362,10 @@ impl<'a> Lexer<'a> {
         }
         let Some(innermost) = self.blocks.last() else { return Ok(()) };
         let problem = Problem::error("a block is never closed");
-        let problem = match self.suspect {
-            Some((open, taken)) => problem
-                .at(self.span(open, open + 1), "this `{` has no `}` of its own")
-                .at(self.span(taken, taken + 1), "this one, further left, was taken for it")
+        let problem = match &self.suspect {
+            Some(suspect) => problem
+                .at(self.span(suspect.open, suspect.open + 1), "this `{` has no `}` of its own")
+                .at(self.span(suspect.denied_by, suspect.denied_by + 1), suspect.words)
                 .help("close it with a `}` on a line of its own"),
             None => problem
                 .at(self.span(innermost.open, innermost.open + 1), "this `{` has no `}`")
@@ -352,6 +380,7 @@ impl<'a> Lexer<'a> {
         let multiline = self.rest().starts_with("\"\"\"");
         let quote = if multiline { "\"\"\"" } else { "\"" };
         self.at += quote.len();
+        let begins_on_line = multiline && !self.rest().starts_with(is_newline);
         loop {
             let rest = self.rest();
             if rest.starts_with(quote) {
@@ -372,6 +401,12 @@ impl<'a> Lexer<'a> {
                     return Err(Lost);
                 }
             }
+        }
+        if begins_on_line {
+            let help = "of one line: \"…\"; of several: a new line after the first \"\"\" and before the last";
+            let message = "text follows \"\"\" on the same line";
+            self.report_blind(start, self.at, message, "expected a new line after \"\"\"", help);
+            self.mend_quoted(start, self.at);
         }
         self.value();
         self.separate();
