@@ -242,7 +242,10 @@
 
   /** Gives a class the members of the Body mixin; `bodyOf(object)` is its body or null, and throws on others. */
   function mixin(Class, bodyOf) {
-    const consume = (object, read) => promiseCall(read, undefined, [bodyOf(object) ?? empty]);
+    const read = (object, how) => how(bodyOf(object) ?? empty);
+    const consume = (object, how) => promiseCall(read, undefined, [object, how]);
+    const bytes = (body) => body.bytes();
+    const text = (body) => body.text();
 
     const members = {
       get body() {
@@ -255,20 +258,22 @@
         return body !== null && body.disturbed;
       },
 
-      async arrayBuffer() {
-        return TypedArrayPrototypeGetBuffer(await consume(this, (body) => body.bytes()));
+      // Not async functions: those would call the `then` an app may have given to promises.
+
+      arrayBuffer() {
+        return PromisePrototypeThen(consume(this, bytes), (whole) => TypedArrayPrototypeGetBuffer(whole));
       },
 
-      async bytes() {
-        return consume(this, (body) => body.bytes());
+      bytes() {
+        return consume(this, bytes);
       },
 
-      async json() {
-        return JSONParse(await consume(this, (body) => body.text()));
+      json() {
+        return PromisePrototypeThen(consume(this, text), (source) => JSONParse(source));
       },
 
-      async text() {
-        return consume(this, (body) => body.text());
+      text() {
+        return consume(this, text);
       },
     };
     const names = ReflectOwnKeys(members);

@@ -2,7 +2,8 @@
 // DOMException: Web IDL §2.8.1 (names and codes) and §4.4 (the interface).
 
 (function (nano) {
-  const { Error, ErrorCaptureStackTrace, ErrorPrototype, ObjectDefineProperty, ObjectSetPrototypeOf } = nano.primordials;
+  const { Error, ErrorCaptureStackTrace, ErrorPrototype, ObjectDefineProperty, ObjectSetPrototypeOf } =
+    nano.primordials;
   const { DOMString, defineConstants, defineInterface } = nano.webidl;
 
   /** The names with a code of their own, in order: the first has code 1. Null where a name was retired. */
@@ -41,7 +42,7 @@
     if (legacy[i][1] !== null) codes[legacy[i][1]] = i + 1;
   }
 
-  /** Gives a DOMException's fields to an error that V8 made, so that it is one to `Error.isError` too. */
+  /** Gives a DOMException's fields to an error V8 made, so that it is one to `Error.isError` too. */
   class Slots extends function (object) {
     return object;
   } {
@@ -71,10 +72,12 @@
   class DOMException {
     constructor(message = "", name = "Error") {
       const text = DOMString(message);
-      const error = new Error();
+      // The message is the error's own only until V8 has written the stack's first line with it.
+      const error = new Error(text);
       ObjectSetPrototypeOf(error, new.target.prototype);
       new Slots(error, DOMString(name), text);
       ErrorCaptureStackTrace(error, DOMException);
+      delete error.message;
       return error;
     }
 

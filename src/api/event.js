@@ -108,8 +108,9 @@
           else if (written === false) leave();
           else uponPromise(written, (taken) => (taken ? next() : leave()), leave);
         },
-        close() {
-          ops.stream_close(token);
+        close: () => {
+          // Cancelling closes it too, but then it is not complete.
+          if (!this.#clientLeft) ops.stream_close(token);
           end();
         },
         error(error) {

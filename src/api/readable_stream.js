@@ -116,7 +116,9 @@
       const cancel = (branch) => (reason) => {
         canceled[branch] = true;
         reasons[branch] = reason;
-        if (canceled[1 - branch]) finished.resolve(stream.cancel([reasons[0], reasons[1]]));
+        if (canceled[1 - branch]) {
+          uponPromise(stream.cancel([reasons[0], reasons[1]]), finished.resolve, finished.reject);
+        }
         return finished.promise;
       };
 

@@ -79,8 +79,10 @@ export const tests = {
   },
   async "setters on Object.prototype see nothing"() {
     const set = never;
-    const keys = ["status", "headers", "body", "value", "chunk", "0", "once"];
-    for (const key of keys) Object.defineProperty(Object.prototype, key, { set, get: () => undefined, configurable: true });
+    const keys = ["status", "headers", "body", "chunk", "0", "once"];
+    for (const key of keys) {
+      Object.defineProperty(Object.prototype, key, { set, get: () => undefined, configurable: true });
+    }
     let text;
     try {
       const target = new EventTarget();
