@@ -114,18 +114,19 @@
     }
   }
 
-  // `ops.request_read` gives what has arrived on the spot: a chunk, or undefined at the end. Else it gives a promise of
-  // either. A broken body is an exception or a rejection.
+  /** What `ops.request_read` gives is a chunk, undefined after the last, or a promise of either. */
+  const isPromise = (read) => read !== undefined && !isUint8Array(read);
 
   function incomingStream(token) {
+    const take = (controller, chunk) => {
+      if (chunk === undefined) controller.close();
+      else controller.enqueue(chunk);
+    };
     const pull = (controller) => {
-      const take = (chunk) => {
-        if (chunk === undefined) controller.close();
-        else controller.enqueue(chunk);
-      };
       const read = ops.request_read(token);
-      if (read !== undefined && !isUint8Array(read)) return PromisePrototypeThen(read, take);
-      take(read);
+      if (isPromise(read)) return PromisePrototypeThen(read, (chunk) => take(controller, chunk));
+      take(controller, read);
+      return undefined;
     };
     return create(pull, () => undefined, 0);
   }
@@ -134,34 +135,36 @@
   function readIncoming(token) {
     const chunks = newList();
     const { promise, resolve, reject } = newPromise();
-    const next = (chunk) => {
+    const readOn = () => {
       try {
-        while (isUint8Array(chunk)) {
-          push(chunks, chunk);
-          chunk = ops.request_read(token);
+        for (;;) {
+          const read = ops.request_read(token);
+          if (isPromise(read)) {
+            uponPromise(read, (chunk) => take(chunk) && readOn(), reject);
+            return;
+          }
+          if (!take(read)) return;
         }
-        if (chunk === undefined) resolve(concat(chunks));
-        else uponPromise(chunk, next, reject);
       } catch (error) {
         reject(error);
       }
     };
-    try {
-      next(ops.request_read(token));
-    } catch (error) {
-      reject(error);
-    }
+    const take = (chunk) => {
+      if (chunk === undefined) resolve(concat(chunks));
+      else push(chunks, chunk);
+      return chunk !== undefined;
+    };
+    readOn();
     return promise;
   }
 
   /** Streams §9.1.1 "read all bytes". */
   function readAll(stream) {
-    const reader = new Reader(stream);
     const chunks = newList();
     const { promise, resolve, reject } = newPromise();
-    const request = {
+    new Reader(stream).readOn({
       __proto__: null,
-      chunk(chunk) {
+      chunk(chunk, next) {
         if (!isUint8Array(chunk)) {
           const error = new TypeError("a body's stream may hold nothing but Uint8Arrays");
           reject(error);
@@ -169,13 +172,11 @@
           return;
         }
         push(chunks, chunk);
-        // From a fresh stack: a long queue of chunks must not become a deep recursion.
-        uponPromise(PromiseResolve(), () => stream.read(request));
+        next();
       },
       close: () => resolve(concat(chunks)),
       error: reject,
-    };
-    stream.read(request);
+    });
     return promise;
   }
 
@@ -241,7 +242,10 @@
 
   /** Gives a class the members of the Body mixin; `bodyOf(object)` is its body or null, and throws on others. */
   function mixin(Class, bodyOf) {
-    const consume = (object, read) => promiseCall(read, undefined, [bodyOf(object) ?? empty]);
+    const read = (object, how) => how(bodyOf(object) ?? empty);
+    const consume = (object, how) => promiseCall(read, undefined, [object, how]);
+    const bytes = (body) => body.bytes();
+    const text = (body) => body.text();
 
     const members = {
       get body() {
@@ -254,20 +258,22 @@
         return body !== null && body.disturbed;
       },
 
-      async arrayBuffer() {
-        return TypedArrayPrototypeGetBuffer(await consume(this, (body) => body.bytes()));
+      // Not async functions: those would call the `then` an app may have given to promises.
+
+      arrayBuffer() {
+        return PromisePrototypeThen(consume(this, bytes), (whole) => TypedArrayPrototypeGetBuffer(whole));
       },
 
-      async bytes() {
-        return consume(this, (body) => body.bytes());
+      bytes() {
+        return consume(this, bytes);
       },
 
-      async json() {
-        return JSONParse(await consume(this, (body) => body.text()));
+      json() {
+        return PromisePrototypeThen(consume(this, text), (source) => JSONParse(source));
       },
 
-      async text() {
-        return consume(this, (body) => body.text());
+      text() {
+        return consume(this, text);
       },
     };
     const names = ReflectOwnKeys(members);

@@ -2,11 +2,11 @@
 // console: Console Standard. Every call is one line in the app's log; groups indent what is inside them.
 
 (function (nano) {
-  const { ops, inspect } = nano;
+  const { ops, describe, inspect } = nano;
   const {
     ErrorCaptureStackTrace, Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeHas,
     MapPrototypeSet, NumberParseFloat, NumberParseInt, NumberPrototypeToFixed, ObjectCreate,
-    ReflectGetOwnPropertyDescriptor, ReflectOwnKeys, Set, SetPrototypeAdd, SetPrototypeForEach,
+    ReflectOwnKeys, Set, SetPrototypeAdd, SetPrototypeForEach,
     String, StringPrototypeIndexOf, StringPrototypePadEnd, StringPrototypeReplaceAll,
     StringPrototypeSlice, SymbolPrototypeToString, isObject, newList, push,
   } = nano.primordials;
@@ -26,7 +26,8 @@
   function write(level, text) {
     let line = text;
     if (indent !== "") line = indent + StringPrototypeReplaceAll(line, "\n", `\n${indent}`);
-    if (line.length > LENGTH) line = `${StringPrototypeSlice(line, 0, LENGTH)}… ${line.length - LENGTH} more characters`;
+    const excess = line.length - LENGTH;
+    if (excess > 0) line = `${StringPrototypeSlice(line, 0, LENGTH)}… ${excess} more characters`;
     ops.log(level, line);
   }
 
@@ -67,7 +68,8 @@
   function substitute(specifier, value) {
     switch (specifier) {
       case "s":
-        return typeof value === "symbol" ? SymbolPrototypeToString(value) : isObject(value) ? inspect(value, 1) : String(value);
+        if (isObject(value)) return inspect(value, 1);
+        return typeof value === "symbol" ? SymbolPrototypeToString(value) : String(value);
       case "d":
       case "i":
         return numeric(value, NumberParseInt);
@@ -102,14 +104,14 @@
     const keys = ReflectOwnKeys(data);
     let hasValues = false;
     for (let i = 0; i < keys.length && rows.length < 1000; i++) {
-      const descriptor = ReflectGetOwnPropertyDescriptor(data, keys[i]);
+      const descriptor = describe(data, keys[i]);
       if (typeof keys[i] === "symbol" || descriptor === undefined || !descriptor.enumerable) continue;
       const { value } = descriptor;
       const row = { __proto__: null, index: keys[i], cells: new Map(), value: undefined };
       if (isObject(value) && ops.kind_of(value) !== "proxy") {
         const members = ReflectOwnKeys(value);
         for (let j = 0; j < members.length && j < 100; j++) {
-          const cell = ReflectGetOwnPropertyDescriptor(value, members[j]);
+          const cell = describe(value, members[j]);
           if (typeof members[j] === "symbol" || cell === undefined || !cell.enumerable) continue;
           if (wanted === undefined) SetPrototypeAdd(names, members[j]);
           MapPrototypeSet(row.cells, members[j], "value" in cell ? inspect(cell.value, 1) : "[Getter]");
@@ -169,6 +171,10 @@
       } else {
         write(ERROR, `Assertion failed${typeof data[0] === "string" ? ": " : " "}${format(data)}`);
       }
+    },
+    clear() {
+      // Logs are not a screen.
+      indent = "";
     },
     debug(...data) {
       log(DEBUG, data);

@@ -2,8 +2,9 @@
 // DOMException: Web IDL §2.8.1 (names and codes) and §4.4 (the interface).
 
 (function (nano) {
-  const { ErrorCaptureStackTrace, ErrorPrototype, ObjectDefineProperty, ObjectSetPrototypeOf } = nano.primordials;
-  const { DOMString, defineConstants, defineInterface, dictionary } = nano.webidl;
+  const { Error, ErrorCaptureStackTrace, ErrorPrototype, ObjectDefineProperty, ObjectSetPrototypeOf } =
+    nano.primordials;
+  const { DOMString, defineConstants, defineInterface } = nano.webidl;
 
   /** The names with a code of their own, in order: the first has code 1. Null where a name was retired. */
   const legacy = [
@@ -41,43 +42,57 @@
     if (legacy[i][1] !== null) codes[legacy[i][1]] = i + 1;
   }
 
-  class DOMException {
+  /** Gives a DOMException's fields to an error V8 made, so that it is one to `Error.isError` too. */
+  class Slots extends function (object) {
+    return object;
+  } {
     #name;
     #message;
 
-    constructor(message = "", options = "Error") {
-      this.#message = DOMString(message);
-      if (typeof options === "object" && options !== null) {
-        // HTML's proposal, met in the wild: { name, cause }.
-        const { cause, name = "Error" } = dictionary(options);
-        this.#name = DOMString(name);
-        if ("cause" in options) {
-          ObjectDefineProperty(this, "cause", { __proto__: null, value: cause, writable: true, configurable: true });
-        }
-      } else {
-        this.#name = DOMString(options);
-      }
-      ErrorCaptureStackTrace(this, DOMException);
+    constructor(object, name, message) {
+      super(object);
+      this.#name = name;
+      this.#message = message;
     }
 
-    get name() {
-      return this.#name;
+    static nameOf(object) {
+      return object.#name;
     }
 
-    get message() {
-      return this.#message;
+    static messageOf(object) {
+      return object.#message;
     }
 
-    get code() {
-      return codes[this.#name] ?? 0;
-    }
-
-    static is(value) {
+    static areIn(value) {
       return typeof value === "object" && value !== null && #name in value;
     }
   }
-  const isDOMException = DOMException.is;
-  delete DOMException.is;
+  const { nameOf, messageOf, areIn: isDOMException } = Slots;
+
+  class DOMException {
+    constructor(message = "", name = "Error") {
+      const text = DOMString(message);
+      // The message is the error's own only until V8 has written the stack's first line with it.
+      const error = new Error(text);
+      ObjectSetPrototypeOf(error, new.target.prototype);
+      new Slots(error, DOMString(name), text);
+      ErrorCaptureStackTrace(error, DOMException);
+      delete error.message;
+      return error;
+    }
+
+    get name() {
+      return nameOf(this);
+    }
+
+    get message() {
+      return messageOf(this);
+    }
+
+    get code() {
+      return codes[nameOf(this)] ?? 0;
+    }
+  }
 
   ObjectSetPrototypeOf(DOMException.prototype, ErrorPrototype);
   defineInterface(DOMException);

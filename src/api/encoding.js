@@ -4,10 +4,12 @@
 (function (nano) {
   const { ops } = nano;
   const {
-    Boolean, RangeError, StringPrototypeSlice, StringPrototypeCharCodeAt, StringPrototypeToLowerCase, TypeError,
-    Uint8Array, RegExpPrototypeExec, TypedArrayPrototypeSet, TypedArrayPrototypeSlice, TypedArrayPrototypeSubarray,
+    Boolean, RangeError, RegExpPrototypeExec, StringPrototypeCharCodeAt, StringPrototypeSlice,
+    StringPrototypeToLowerCase, TypeError, TypedArrayPrototypeSet, TypedArrayPrototypeSlice,
+    TypedArrayPrototypeSubarray, Uint8Array,
   } = nano.primordials;
-  const { DOMString, bytesOf, defineInterface, dictionary, getByteLength, isUint8Array, requireArguments } = nano.webidl;
+  const { DOMString, bytesOf, defineInterface, dictionary, getByteLength, isUint8Array, requireArguments } =
+    nano.webidl;
 
   /** The string's UTF-8. */
   function encode(text) {
@@ -41,7 +43,7 @@
       if (!(#brand in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 2, "TextEncoder.encodeInto");
       const text = DOMString(source);
-      if (!isUint8Array(destination)) throw new TypeError("TextEncoder.encodeInto: the destination is not a Uint8Array");
+      if (!isUint8Array(destination)) throw new TypeError("encodeInto: the destination is not a Uint8Array");
       const counts = ops.utf8_write(text, destination);
       return { read: counts[0], written: counts[1] };
     }

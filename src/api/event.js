@@ -5,14 +5,14 @@
 // `waitUntil` has settled.
 
 (function (nano) {
-  const { ops, entry, fetch, abort, context, timers, DOMException } = nano;
+  const { ops, entry, fetch, context, timers, DOMException } = nano;
   const { Event, createTrusted, fire, globalTarget, hasListener } = nano.events;
   const {
     Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, PromiseResolve, ReflectApply,
     TypeError, isObject, uponPromise,
   } = nano.primordials;
   const { Reader } = nano.streams;
-  const { defineInterface, dictionary, getByteLength, isUint8Array, requireArguments } = nano.webidl;
+  const { defineInterface, dictionary, isUint8Array, requireArguments } = nano.webidl;
 
   /** What the app exports, or null for one that listens to "fetch" events. */
   let handler = null;
@@ -85,8 +85,6 @@
     #pump(stream) {
       const token = this.#token;
       this.#stream = stream;
-      new Reader(stream);
-
       const end = () => {
         this.#stream = undefined;
         this.done();
@@ -95,34 +93,31 @@
         cancel(stream, clientLeft());
         end();
       };
-      const next = () => stream.read(request);
-      const go = (taken) => (taken ? next() : leave());
-      const request = {
+      new Reader(stream).readOn({
         __proto__: null,
-        chunk(chunk) {
+        chunk(chunk, next) {
           if (!isUint8Array(chunk)) {
             const error = new TypeError("a response's stream may hold nothing but Uint8Arrays");
             ops.stream_error(token, error);
             cancel(stream, error);
             end();
-          } else if (getByteLength(chunk) === 0) {
-            uponPromise(PromiseResolve(), next);
-          } else {
-            const taken = ops.stream_write(token, chunk);
-            if (typeof taken === "boolean") go(taken);
-            else uponPromise(taken, go, leave);
+            return;
           }
+          const written = ops.stream_write(token, chunk);
+          if (written === true) next();
+          else if (written === false) leave();
+          else uponPromise(written, (taken) => (taken ? next() : leave()), leave);
         },
-        close() {
-          ops.stream_close(token);
+        close: () => {
+          // Cancelling closes it too, but then it is not complete.
+          if (!this.#clientLeft) ops.stream_close(token);
           end();
         },
         error(error) {
           ops.stream_error(token, error);
           end();
         },
-      };
-      next();
+      });
     }
 
     waitUntil(promise) {

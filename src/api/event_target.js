@@ -146,8 +146,8 @@
           return this.#trusted;
         },
       };
-      isTrusted = ReflectGetOwnPropertyDescriptor(getTrusted, "isTrusted");
-      isTrusted.configurable = false;
+      const { get } = ReflectGetOwnPropertyDescriptor(getTrusted, "isTrusted");
+      isTrusted = { __proto__: null, get, enumerable: true };
 
       createTrusted = (Class, type, init) => {
         const event = new Class(type, init);

@@ -37,7 +37,9 @@
     while (start < end && isSpace(StringPrototypeCharCodeAt(text, start))) start++;
     while (end > start && isSpace(StringPrototypeCharCodeAt(text, end - 1))) end--;
     const trimmed = end - start === text.length ? text : StringPrototypeSlice(text, start, end);
-    if (RegExpPrototypeExec(forbidden, trimmed) !== null) throw new TypeError("a header's value has a line break or NUL");
+    if (RegExpPrototypeExec(forbidden, trimmed) !== null) {
+      throw new TypeError("a header's value has a line break or NUL");
+    }
     return trimmed;
   }
 

@@ -5,14 +5,15 @@
 (function (nano) {
   const { ops, isDOMException } = nano;
   const {
-    ArrayBufferPrototypeGetByteLength, BigIntPrototypeToString, BooleanPrototypeValueOf, DatePrototypeGetTime,
-    BigIntPrototypeValueOf, DatePrototypeToISOString, Error, JSONStringify, MapPrototypeForEach, MapPrototypeGetSize,
-    NumberIsNaN, NumberPrototypeToString, NumberPrototypeValueOf, ObjectIs, ReflectApply,
-    ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec, RegExpPrototypeGetFlags,
-    RegExpPrototypeGetSource, Set, SetPrototypeAdd, SetPrototypeDelete, SetPrototypeForEach, SetPrototypeGetSize,
-    SetPrototypeHas, String, StringPrototypeIndexOf, StringPrototypeReplaceAll, StringPrototypeSlice,
-    StringPrototypeValueOf, SymbolPrototypeToString, SymbolPrototypeValueOf, TypedArrayPrototypeGetLength,
-    TypedArrayPrototypeGetSymbolToStringTag, isObject, newList, push,
+    ArrayBufferPrototypeGetByteLength, BigIntPrototypeToString, BigIntPrototypeValueOf, BooleanPrototypeValueOf,
+    DatePrototypeGetTime, DatePrototypeToISOString, Error, JSONStringify, MapPrototypeForEach, MapPrototypeGetSize,
+    MathMax, NumberIsNaN, NumberPrototypeToString, NumberPrototypeValueOf, ObjectIs, ObjectSetPrototypeOf,
+    ReflectApply, ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec,
+    RegExpPrototypeGetFlags, RegExpPrototypeGetSource, Set, SetPrototypeAdd, SetPrototypeDelete,
+    SetPrototypeForEach, SetPrototypeGetSize, SetPrototypeHas, String, StringPrototypeIndexOf,
+    StringPrototypeReplaceAll, StringPrototypeSlice, StringPrototypeValueOf, SymbolPrototypeToString,
+    SymbolPrototypeValueOf, TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, isObject,
+    newList, push,
   } = nano.primordials;
 
   const DEPTH = 4;
@@ -23,6 +24,8 @@
   const VALUES = 2000;
   /** Beyond this an object's entries go on lines of their own. */
   const WIDTH = 76;
+  /** Unless none is longer than this. */
+  const SHORT = 16;
 
   const identifier = /^[A-Za-z_$][\w$]*$/;
 
@@ -105,7 +108,7 @@
       };
       let i = 0;
       for (; i < length && entries.length < ENTRIES; i++) {
-        const descriptor = ReflectGetOwnPropertyDescriptor(value, i);
+        const descriptor = describe(value, i);
         if (descriptor === undefined) {
           // A sparse array may be four thousand million long.
           if (++holes === VALUES) break;
@@ -170,7 +173,7 @@
       for (let i = 0; i < keys.length; i++) {
         const key = keys[i];
         if (typeof key === "string" && hidden(key)) continue;
-        const descriptor = ReflectGetOwnPropertyDescriptor(value, key);
+        const descriptor = describe(value, key);
         if (descriptor === undefined || !descriptor.enumerable) continue;
         if (left-- === 0) {
           push(entries, `… ${keys.length - i} more`);
@@ -218,22 +221,34 @@
   /** `open a, b close`, broken into lines where it is long. */
   function join(open, entries, close) {
     let length = 0;
+    let longest = 0;
     let text = "";
     let broken = false;
     for (let i = 0; i < entries.length; i++) {
       length += entries[i].length + 2;
+      longest = MathMax(longest, entries[i].length);
       broken ||= StringPrototypeIndexOf(entries[i], "\n") !== -1;
     }
     broken ||= length > WIDTH;
+    let column = 0;
     for (let i = 0; i < entries.length; i++) {
-      if (i !== 0) text += broken ? ",\n  " : ", ";
+      // Short entries, as those of an array of numbers, share a line.
+      const fits = longest <= SHORT && column + entries[i].length <= WIDTH;
+      if (i !== 0) text += broken && !fits ? ",\n  " : ", ";
+      column = i === 0 || fits ? column + entries[i].length + 2 : entries[i].length + 2;
       text += broken ? StringPrototypeReplaceAll(entries[i], "\n", "\n  ") : entries[i];
     }
     return broken ? `${open}\n  ${text}\n${close}` : `${open} ${text} ${close}`;
   }
 
-  function dataProperty(value, key) {
+  /** The own property's descriptor, which inherits nothing an app may have put into `Object.prototype`. */
+  function describe(value, key) {
     const descriptor = ReflectGetOwnPropertyDescriptor(value, key);
+    return descriptor === undefined ? undefined : ObjectSetPrototypeOf(descriptor, null);
+  }
+
+  function dataProperty(value, key) {
+    const descriptor = describe(value, key);
     return descriptor === undefined ? undefined : descriptor.value;
   }
 
@@ -282,7 +297,7 @@
 
   /** The stack if there is one, else name and message as far as they are plain. */
   function stackOf(error) {
-    const descriptor = ReflectGetOwnPropertyDescriptor(error, "stack");
+    const descriptor = describe(error, "stack");
     if (descriptor !== undefined) {
       let stack = descriptor.value;
       if (descriptor.get !== undefined && descriptor.get === nativeStack) {
@@ -304,4 +319,5 @@
   const inspect = (value, depth = DEPTH) => new Inspection(depth).show(value);
 
   nano.inspect = inspect;
+  nano.describe = describe;
 });

@@ -116,7 +116,9 @@
       const cancel = (branch) => (reason) => {
         canceled[branch] = true;
         reasons[branch] = reason;
-        if (canceled[1 - branch]) finished.resolve(stream.cancel([reasons[0], reasons[1]]));
+        if (canceled[1 - branch]) {
+          uponPromise(stream.cancel([reasons[0], reasons[1]]), finished.resolve, finished.reject);
+        }
         return finished.promise;
       };
 
@@ -161,6 +163,25 @@
       stream.reader = undefined;
       this.stream = undefined;
       this.failRequests(error);
+    }
+
+    /** Reads chunk after chunk: `steps.chunk(value, next)` calls `next` for another. A loop, however long the queue. */
+    readOn({ chunk, close, error }) {
+      const { stream } = this;
+      let reading = false;
+      let wanted = false;
+      const next = () => {
+        wanted = true;
+        if (reading) return;
+        reading = true;
+        while (wanted) {
+          wanted = false;
+          stream.read(request);
+        }
+        reading = false;
+      };
+      const request = { __proto__: null, chunk: (value) => chunk(value, next), close, error };
+      next();
     }
 
     get waiting() {

@@ -204,7 +204,7 @@
       return this.#after(() => this.#next());
     }
 
-    return(value = undefined) {
+    return(value) {
       if (!isObject(this) || !(#reader in this)) return illegal();
       return PromisePrototypeThen(
         this.#after(() => this.#return(value)),
@@ -220,19 +220,21 @@
     #next() {
       if (this.#finished) return PromiseResolve({ value: undefined, done: true });
       const { promise, resolve, reject } = newPromise();
+      let done = false;
       this.#reader.stream.read({
         __proto__: null,
-        chunk: (value) => resolve({ value, done: false }),
+        chunk: resolve,
         close: () => {
           this.#finish();
-          resolve({ value: undefined, done: true });
+          done = true;
+          resolve();
         },
         error: (error) => {
           this.#finish();
           reject(error);
         },
       });
-      return promise;
+      return PromisePrototypeThen(promise, (value) => ({ value, done }));
     }
 
     #return(value) {

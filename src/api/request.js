@@ -42,8 +42,8 @@
   const caches = ["default", "no-store", "reload", "no-cache", "force-cache", "only-if-cached"];
   const redirects = ["follow", "error", "manual"];
   const referrerPolicies = [
-    "", "no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin", "origin-when-cross-origin",
-    "strict-origin-when-cross-origin", "unsafe-url",
+    "", "no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin",
+    "origin-when-cross-origin", "strict-origin-when-cross-origin", "unsafe-url",
   ];
   const priorities = ["high", "low", "auto"];
 
@@ -53,7 +53,8 @@
     referrer: "about:client", referrerPolicy: "",
   };
 
-  const member = (value, allowed, what, fallback) => (value === undefined ? fallback : enumeration(value, allowed, what));
+  const member = (value, allowed, what, fallback) =>
+    value === undefined ? fallback : enumeration(value, allowed, what);
 
   /** The incoming requests whose `signal` may still be wanted, by token. */
   const incoming = new Map();

@@ -14,8 +14,9 @@
   const reasonPhrase = /^[\t\x20-\x7e\x80-\xff]*$/;
 
   /** §2.2.3: statuses that go without a body. */
-  const isNullBodyStatus = (status) => status === 101 || status === 103 || status === 204 || status === 205 || status === 304;
-  const isRedirectStatus = (status) => status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+  const isNullBodyStatus = (status) => status === 204 || status === 205 || status === 304;
+  const isRedirectStatus = (status) =>
+    status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 
   let bodyOf;
   let isResponse;

@@ -208,6 +208,11 @@
 
   defineInterface(URL);
 
-  nano.url = { __proto__: null, parse, serialize, hasCredentials, setQuery, createSearchParams: null, replaceSearchParams: null };
+  nano.url = {
+    __proto__: null, parse, serialize, hasCredentials, setQuery,
+    // Set by url_search_params.js.
+    createSearchParams: undefined, replaceSearchParams: undefined, isSearchParams: undefined,
+    serializeSearchParams: undefined,
+  };
   nano.expose("URL", URL);
 });

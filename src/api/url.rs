@@ -81,15 +81,11 @@ fn offsets(url: &Url) -> [usize; 10] {
     // Without an authority all of its parts are empty, right after the scheme's colon. (The crate's positions are
     // of no use then: a path that begins with two slashes has `/.` before it, which belongs to neither.)
     let [username_start, username_end, password_end, host_start, host_end, port_end] = if url.has_authority() {
-        [
-            Position::BeforeUsername,
-            Position::AfterUsername,
-            Position::AfterPassword,
-            Position::BeforeHost,
-            Position::AfterHost,
-            Position::AfterPort,
-        ]
-        .map(at)
+        let username_end = at(Position::AfterUsername);
+        let password_end = if url.password().is_some() { at(Position::AfterPassword) } else { username_end };
+        let [username_start, host_start, host_end, port_end] =
+            [Position::BeforeUsername, Position::BeforeHost, Position::AfterHost, Position::AfterPort].map(at);
+        [username_start, username_end, password_end, host_start, host_end, port_end]
     } else {
         [scheme_end + 1; 6]
     };
@@ -167,6 +163,7 @@ mod tests {
             parts("http://me:pw@Example.com:8080/a/b?c=d#e"),
             ["http", "me", ":pw", "example.com", ":8080", "/a/b", "?c=d", "#e"]
         );
+        assert_eq!(parts("https://me@x:1"), ["https", "me", "", "x", ":1", "/", "", ""]);
         assert_eq!(parts("https://x"), ["https", "", "", "x", "", "/", "", ""]);
         assert_eq!(parts("mailto:a@b?c"), ["mailto", "", "", "", "", "a@b", "?c", ""]);
         assert_eq!(parts("file:///x"), ["file", "", "", "", "", "/x", "", ""]);

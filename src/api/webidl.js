@@ -4,11 +4,12 @@
 
 (function (nano) {
   const {
-    ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, BigInt, FunctionPrototype, IteratorPrototype, MathTrunc,
-    Number, NumberIsFinite, ObjectAssign, ObjectCreate, ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply,
-    ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec, String,
-    StringPrototypeToWellFormed, SymbolAsyncIterator, SymbolIterator, SymbolToStringTag, TypeError, Uint8Array,
-    arrayFromList, isObject, newList, push, uncurryThis,
+    ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength,
+    DataViewPrototypeGetByteOffset, IteratorPrototype, MathTrunc, NumberIsFinite, NumberMAX_SAFE_INTEGER,
+    ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, ReflectGetOwnPropertyDescriptor, ReflectOwnKeys,
+    RegExpPrototypeExec, StringPrototypeToWellFormed, SymbolIterator, SymbolToStringTag, TypeError,
+    TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength: getByteLength, TypedArrayPrototypeGetByteOffset,
+    TypedArrayPrototypeGetSymbolToStringTag: getKind, Uint8Array, isObject, newList, push,
   } = nano.primordials;
 
   // §3.2: conversions. `what` names the value in the error a bad one throws.
@@ -40,7 +41,7 @@
   const long = (value) => +value | 0;
 
   /** ConvertToInt with [EnforceRange], for `unsigned long long`. */
-  function enforceRange(value, what, max = Number.MAX_SAFE_INTEGER) {
+  function enforceRange(value, what, max = NumberMAX_SAFE_INTEGER) {
     const number = MathTrunc(+value);
     if (!NumberIsFinite(number) || number < 0 || number > max) {
       throw new TypeError(`${what} is not an integer from 0 to ${max}`);
@@ -114,13 +115,6 @@
     return flat;
   }
 
-  const getByteLength = uncurryThis(
-    ReflectGetOwnPropertyDescriptor(ReflectGetPrototypeOf(Uint8Array.prototype), "byteLength").get,
-  );
-  const getKind = uncurryThis(
-    ReflectGetOwnPropertyDescriptor(ReflectGetPrototypeOf(Uint8Array.prototype), SymbolToStringTag).get,
-  );
-
   /** Whether `value` is a `Uint8Array`, of this or any realm, whatever its prototype says. */
   function isUint8Array(value) {
     return ArrayBufferIsView(value) && getKind(value) === "Uint8Array";
@@ -135,10 +129,6 @@
       return false;
     }
   }
-
-  const { DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength, DataViewPrototypeGetByteOffset } =
-    nano.primordials;
-  const { TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteOffset } = nano.primordials;
 
   /** A `Uint8Array` over the bytes of a BufferSource, or undefined if `value` is none (§3.2.25). */
   function bytesOf(value) {
@@ -158,7 +148,8 @@
   /** §3.7.7, step on argument counts. */
   function requireArguments(given, required, what) {
     if (given < required) {
-      throw new TypeError(`${what}: ${required} argument${required === 1 ? "" : "s"} required, but only ${given} present`);
+      const needed = `${required} argument${required === 1 ? "" : "s"} required`;
+      throw new TypeError(`${what}: ${needed}, but only ${given} present`);
     }
   }
 
@@ -168,9 +159,8 @@
     const keys = ReflectOwnKeys(holder);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
-      if (typeof key === "symbol" || key === "constructor" || key === "prototype" || key === "length" || key === "name") {
-        continue;
-      }
+      if (typeof key === "symbol" || key === "constructor") continue;
+      if (typeof holder === "function" && (key === "prototype" || key === "length" || key === "name")) continue;
       ObjectDefineProperty(holder, key, { __proto__: null, enumerable: true });
     }
   }

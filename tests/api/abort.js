@@ -1,0 +1,56 @@
+// DOM Standard §3.
+import { equal, ok, same, throws } from "./assert.js";
+
+export const tests = {
+  "abort() tells the signal once"() {
+    const controller = new AbortController();
+    const { signal } = controller;
+    let events = 0;
+    signal.onabort = () => events++;
+    signal.addEventListener("abort", (event) => {
+      ok(event.isTrusted);
+      events++;
+    });
+    ok(!signal.aborted);
+    signal.throwIfAborted();
+    controller.abort();
+    controller.abort("again");
+    equal(events, 2);
+    ok(signal.aborted);
+    equal(signal.reason.name, "AbortError");
+    throws("AbortError", () => signal.throwIfAborted());
+  },
+  "a reason of one's own is kept"() {
+    const reason = {};
+    equal(AbortSignal.abort(reason).reason, reason);
+    const controller = new AbortController();
+    controller.abort(null);
+    equal(controller.signal.reason, null);
+  },
+  async "timeout() aborts with a TimeoutError"() {
+    const signal = AbortSignal.timeout(1);
+    ok(!signal.aborted);
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    equal(signal.reason.name, "TimeoutError");
+    throws(TypeError, () => AbortSignal.timeout(-1));
+    throws(TypeError, () => AbortSignal.timeout(Infinity));
+  },
+  "any() follows the first that aborts"() {
+    const [a, b] = [new AbortController(), new AbortController()];
+    const inner = AbortSignal.any([a.signal]);
+    const signal = AbortSignal.any([inner, b.signal]);
+    const order = [];
+    signal.addEventListener("abort", () => order.push("any"));
+    a.signal.addEventListener("abort", () => order.push("a"));
+    a.abort(1);
+    b.abort(2);
+    same(order, ["a", "any"]);
+    same([signal.reason, inner.reason], [1, 1]);
+    equal(AbortSignal.any([AbortSignal.abort(7)]).reason, 7);
+    ok(!AbortSignal.any([]).aborted);
+    throws(TypeError, () => AbortSignal.any([{}]));
+  },
+  "signals cannot be constructed"() {
+    throws(TypeError, () => new AbortSignal());
+  },
+};

@@ -1,0 +1,107 @@
+// Fetch Standard §5.2: the Body mixin, by way of Response, and of Request where they differ.
+import { equal, ok, rejects, same, throws } from "./assert.js";
+
+const stream = (...chunks) =>
+  new ReadableStream({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(chunk);
+      controller.close();
+    },
+  });
+const utf8 = new TextEncoder();
+
+export const tests = {
+  async "a body reads as text, JSON and bytes"() {
+    equal(await new Response("häh").text(), "häh");
+    same(await new Response('{"a":[1]}').json(), { a: [1] });
+    same([...(await new Response("ä").bytes())], [0xc3, 0xa4]);
+    const buffer = await new Response("abc").arrayBuffer();
+    ok(buffer instanceof ArrayBuffer);
+    equal(buffer.byteLength, 3);
+    await rejects(SyntaxError, new Response("{").json());
+  },
+  async "no body reads as nothing"() {
+    equal(new Response().body, null);
+    equal(await new Response().text(), "");
+    equal((await new Response(null).bytes()).length, 0);
+    const response = new Response();
+    await response.text();
+    equal(await response.text(), "");
+    ok(!response.bodyUsed);
+  },
+  async "a body is read once"() {
+    const response = new Response("x");
+    ok(!response.bodyUsed);
+    const first = response.text();
+    ok(response.bodyUsed);
+    await rejects(TypeError, response.text());
+    equal(await first, "x");
+    throws(TypeError, () => response.clone());
+    ok(!response.body.locked);
+    await rejects(TypeError, new Response(response.body === null ? null : "x", null).text.call({}));
+  },
+  async "an object of another kind is refused by rejection"() {
+    await rejects(TypeError, Response.prototype.text.call({}));
+    await rejects(TypeError, Request.prototype.json.call(new Response("1")));
+  },
+  async "bytes are copied when the body is made"() {
+    const bytes = utf8.encode("abc");
+    const response = new Response(bytes.subarray(1));
+    bytes[1] = 0;
+    equal(await response.text(), "bc");
+    equal(await new Response(utf8.encode("xyz").buffer).text(), "xyz");
+    equal(await new Response(new DataView(utf8.encode("xyz").buffer, 2)).text(), "z");
+  },
+  async "the byte order mark is dropped"() {
+    equal(await new Response("\ufeffa").text(), "a");
+    equal(await new Response(new Uint8Array([0xef, 0xbb, 0xbf, 0x61])).text(), "a");
+    equal((await new Response("\ufeffa").bytes()).length, 4);
+  },
+  "the content type follows from the body"() {
+    const type = (body) => new Response(body).headers.get("content-type");
+    equal(type("x"), "text/plain;charset=UTF-8");
+    equal(type(new URLSearchParams("a=b")), "application/x-www-form-urlencoded;charset=UTF-8");
+    equal(type(new Uint8Array(1)), null);
+    equal(type(stream()), null);
+    equal(new Response("x", { headers: { "content-type": "a/b" } }).headers.get("content-type"), "a/b");
+  },
+  async "form data go out encoded"() {
+    equal(await new Response(new URLSearchParams({ a: "b c" })).text(), "a=b+c");
+  },
+  async "a stream is a body, in chunks of bytes alone"() {
+    equal(await new Response(stream(utf8.encode("a"), utf8.encode("bc"))).text(), "abc");
+    await rejects(TypeError, new Response(stream("text")).text());
+    await rejects(RangeError, new Response(new ReadableStream({ start: (c) => c.error(new RangeError("x")) })).text());
+    const locked = stream();
+    locked.getReader();
+    throws(TypeError, () => new Response(locked));
+  },
+  async "a body is a stream"() {
+    const response = new Response("abc");
+    const reader = response.body.getReader();
+    await rejects(TypeError, response.text());
+    const { value, done } = await reader.read();
+    ok(!done && value instanceof Uint8Array);
+    equal(new TextDecoder().decode(value), "abc");
+    ok((await reader.read()).done);
+    ok(response.bodyUsed);
+    equal(response.body, response.body);
+    await new Response("").body.cancel();
+  },
+  async "a clone has the body too"() {
+    const text = new Response("abc");
+    const copy = text.clone();
+    same([await text.text(), await copy.text()], ["abc", "abc"]);
+    const bytes = new Response(utf8.encode("abc"));
+    const other = bytes.clone();
+    (await bytes.bytes())[0] = 0;
+    equal(await other.text(), "abc");
+    const streamed = new Response(stream(utf8.encode("abc"), utf8.encode("def")));
+    const branch = streamed.clone();
+    same([await branch.text(), await streamed.text()], ["abcdef", "abcdef"]);
+  },
+  async "a long queue of chunks is no deep recursion"() {
+    const chunk = utf8.encode("x");
+    equal((await new Response(stream(...new Array(20000).fill(chunk))).text()).length, 20000);
+  },
+};

@@ -1,0 +1,27 @@
+// Web Cryptography §10.
+import { equal, ok, throws } from "./assert.js";
+
+export const tests = {
+  "getRandomValues fills integer views and returns them"() {
+    for (const View of [Uint8Array, Int16Array, Uint32Array, BigInt64Array, Uint8ClampedArray]) {
+      const view = new View(64);
+      equal(crypto.getRandomValues(view), view);
+      ok(view.some((value) => value != 0));
+    }
+    const part = new Uint8Array(96);
+    crypto.getRandomValues(part.subarray(32, 64));
+    ok(part.subarray(0, 32).every((value) => value === 0) && part.subarray(64).every((value) => value === 0));
+    equal(crypto.getRandomValues(new Uint8Array()).length, 0);
+  },
+  "other views and large ones are refused"() {
+    throws("TypeMismatchError", () => crypto.getRandomValues(new Float64Array(1)));
+    throws("TypeMismatchError", () => crypto.getRandomValues(new DataView(new ArrayBuffer(1))));
+    throws(TypeError, () => crypto.getRandomValues([]));
+    throws("QuotaExceededError", () => crypto.getRandomValues(new Uint8Array(65537)));
+  },
+  "randomUUID is a UUID of version 4"() {
+    const uuid = crypto.randomUUID();
+    ok(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(uuid), uuid);
+    ok(uuid !== crypto.randomUUID());
+  },
+};

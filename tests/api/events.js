@@ -1,0 +1,111 @@
+// DOM Standard §2.
+import { equal, ok, same, throws } from "./assert.js";
+
+export const tests = {
+  "listeners are called in order, each once per registration"() {
+    const target = new EventTarget();
+    const calls = [];
+    const first = () => calls.push(1);
+    target.addEventListener("x", first);
+    target.addEventListener("x", first);
+    target.addEventListener("x", () => calls.push(2), { capture: true });
+    target.addEventListener("y", () => calls.push(3));
+    ok(target.dispatchEvent(new Event("x")));
+    same(calls, [1, 2]);
+    target.removeEventListener("x", first);
+    target.dispatchEvent(new Event("x"));
+    same(calls, [1, 2, 2]);
+  },
+  "once is once"() {
+    const target = new EventTarget();
+    let calls = 0;
+    target.addEventListener("x", () => calls++, { once: true });
+    target.dispatchEvent(new Event("x"));
+    target.dispatchEvent(new Event("x"));
+    equal(calls, 1);
+  },
+  "a signal removes its listeners"() {
+    const target = new EventTarget();
+    const controller = new AbortController();
+    let calls = 0;
+    target.addEventListener("x", () => calls++, { signal: controller.signal });
+    controller.abort();
+    target.dispatchEvent(new Event("x"));
+    target.addEventListener("x", () => calls++, { signal: controller.signal });
+    target.dispatchEvent(new Event("x"));
+    equal(calls, 0);
+    throws(TypeError, () => target.addEventListener("x", () => {}, { signal: null }));
+  },
+  "preventDefault wants a cancelable event and no passive listener"() {
+    const target = new EventTarget();
+    const prevented = (init, options) => {
+      const event = new Event("x", init);
+      target.addEventListener("x", (e) => e.preventDefault(), { once: true, ...options });
+      return !target.dispatchEvent(event) && event.defaultPrevented;
+    };
+    ok(prevented({ cancelable: true }));
+    ok(!prevented({}));
+    ok(!prevented({ cancelable: true }, { passive: true }));
+  },
+  "an object's handleEvent is looked up at each event"() {
+    const target = new EventTarget();
+    const listener = {};
+    target.addEventListener("x", listener);
+    let self;
+    listener.handleEvent = function () {
+      self = this;
+    };
+    target.dispatchEvent(new Event("x"));
+    equal(self, listener);
+    throws(TypeError, () => target.addEventListener("x", "text"));
+    target.addEventListener("x", null);
+  },
+  "stopImmediatePropagation stops"() {
+    const target = new EventTarget();
+    let reached = false;
+    target.addEventListener("x", (event) => event.stopImmediatePropagation());
+    target.addEventListener("x", () => (reached = true));
+    target.dispatchEvent(new Event("x"));
+    ok(!reached);
+  },
+  "a listener that throws does not stop the others"() {
+    const target = new EventTarget();
+    let reached = false;
+    target.addEventListener("x", () => {
+      throw new Error("expected in the log");
+    });
+    target.addEventListener("x", () => (reached = true));
+    target.dispatchEvent(new Event("x"));
+    ok(reached);
+  },
+  "an event knows where it is"() {
+    const target = new EventTarget();
+    const event = new Event("x");
+    same([event.target, event.eventPhase, event.isTrusted], [null, 0, false]);
+    target.addEventListener("x", (e) => {
+      equal(e.target, target);
+      equal(e.currentTarget, target);
+      equal(e.eventPhase, Event.AT_TARGET);
+      equal(e.composedPath()[0], target);
+      throws("InvalidStateError", () => target.dispatchEvent(e));
+    });
+    target.dispatchEvent(event);
+    equal(event.currentTarget, null);
+    same(event.composedPath(), []);
+  },
+  "classes derive from EventTarget, and details come along"() {
+    class Bus extends EventTarget {}
+    const bus = new Bus();
+    let detail;
+    bus.addEventListener("x", (event) => ({ detail } = event));
+    bus.dispatchEvent(new CustomEvent("x", { detail: 5 }));
+    equal(detail, 5);
+    equal(new CustomEvent("x").detail, null);
+  },
+  "the global object is an event target"() {
+    let target;
+    addEventListener("x-test", (event) => ({ target } = event), { once: true });
+    globalThis.dispatchEvent(new Event("x-test"));
+    equal(target, globalThis);
+  },
+};

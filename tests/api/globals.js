@@ -1,0 +1,98 @@
+// What the global scope holds, and that patching it changes nothing in the platform.
+import { equal, ok, same, throws } from "./assert.js";
+
+/** Replaces `holder[key]` while `run` runs. */
+async function patched(holder, key, value, run) {
+  const original = Object.getOwnPropertyDescriptor(holder, key);
+  Object.defineProperty(holder, key, { value, configurable: true, writable: true });
+  try {
+    return await run();
+  } finally {
+    if (original === undefined) delete holder[key];
+    else Object.defineProperty(holder, key, original);
+  }
+}
+
+const never = () => {
+  throw new Error("an app's patch was called by the platform");
+};
+
+export const tests = {
+  "the global object is itself"() {
+    equal(self, globalThis);
+    equal(navigator.userAgent, "nano");
+    for (const name of ["console", "crypto", "performance", "navigator"]) equal(typeof globalThis[name], "object", name);
+  },
+  "interfaces are not enumerable, operations are"() {
+    ok(!Object.keys(globalThis).includes("Headers"));
+    ok(Object.keys(globalThis).includes("setTimeout"));
+  },
+  "nothing makes code of text"() {
+    throws(EvalError, () => eval("1"));
+    throws(EvalError, () => new Function("1"));
+  },
+  async "patched iterators change nothing"() {
+    const prototype = Object.getPrototypeOf([][Symbol.iterator]());
+    const { next } = prototype;
+    prototype.next = never;
+    let headers, params;
+    try {
+      headers = new Headers({ a: "1" });
+      headers.append("b", "2");
+      params = new URLSearchParams("a=1&b=2");
+      params.sort();
+    } finally {
+      prototype.next = next;
+    }
+    same([...headers], [["a", "1"], ["b", "2"]]);
+    equal(String(params), "a=1&b=2");
+  },
+  async "patched array methods change nothing"() {
+    const text = await patched(Array.prototype, "push", never, () =>
+      patched(Array.prototype, "slice", never, () =>
+        patched(Array.prototype, "sort", never, async () => {
+          const headers = new Headers([["b", "1"], ["a", "2"]]);
+          headers.getSetCookie();
+          headers.keys().next();
+          return new Response("x", { headers }).clone().text();
+        }),
+      ),
+    );
+    equal(text, "x");
+  },
+  async "a patched then changes nothing"() {
+    const chunks = [];
+    const { then } = Promise.prototype;
+    Promise.prototype.then = never;
+    try {
+      const [a, b] = new ReadableStream({
+        start(controller) {
+          controller.enqueue(new Uint8Array([0x61]));
+          controller.close();
+        },
+      }).tee();
+      chunks.push(await new Response(a).text(), await new Response(b).text());
+    } finally {
+      Promise.prototype.then = then;
+    }
+    same(chunks, ["a", "a"]);
+  },
+  async "setters on Object.prototype see nothing"() {
+    const set = never;
+    const keys = ["status", "headers", "body", "chunk", "0", "once"];
+    for (const key of keys) {
+      Object.defineProperty(Object.prototype, key, { set, get: () => undefined, configurable: true });
+    }
+    let text;
+    try {
+      const target = new EventTarget();
+      target.addEventListener("x", () => {});
+      target.dispatchEvent(new Event("x"));
+      text = await new Response("x").text();
+      new Headers().append("a", "b");
+    } finally {
+      for (const key of keys) delete Object.prototype[key];
+    }
+    equal(text, "x");
+  },
+};

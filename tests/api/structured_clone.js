@@ -1,0 +1,60 @@
+// HTML §2.7.
+import { equal, ok, same, throws } from "./assert.js";
+
+export const tests = {
+  "values of every serialisable kind are copied"() {
+    const source = {
+      text: "x", number: -0, big: 10n, nothing: null, missing: undefined, list: [1, , 3], date: new Date(5),
+      pattern: /a/gi, map: new Map([[{}, 1]]), set: new Set(["a"]), bytes: new Uint16Array([1, 2]), boxed: new Number(3),
+    };
+    const copy = structuredClone(source);
+    ok(copy !== source && copy.list !== source.list);
+    same([copy.text, copy.number, copy.big, copy.nothing, copy.missing], ["x", -0, 10n, null, undefined]);
+    ok(!(1 in copy.list) && copy.list.length === 3);
+    equal(copy.date.getTime(), 5);
+    equal(String(copy.pattern), "/a/gi");
+    same([...copy.map.values()], [1]);
+    ok(copy.set.has("a"));
+    same([...copy.bytes], [1, 2]);
+    equal(copy.boxed.valueOf(), 3);
+  },
+  "errors keep name, message and cause"() {
+    const copy = structuredClone(new RangeError("x", { cause: [1] }));
+    ok(copy instanceof RangeError);
+    equal(copy.message, "x");
+    same(copy.cause, [1]);
+  },
+  "circles stay circles"() {
+    const source = {};
+    source.self = source;
+    const copy = structuredClone(source);
+    equal(copy.self, copy);
+  },
+  "what cannot be copied is a DataCloneError"() {
+    throws("DataCloneError", () => structuredClone(() => {}));
+    throws("DataCloneError", () => structuredClone({ a: Symbol("x") }));
+    throws("DataCloneError", () => structuredClone(Promise.resolve()));
+    throws("DataCloneError", () => structuredClone(new WeakMap()));
+    throws(TypeError, () => structuredClone());
+  },
+  "an exception of a getter passes through"() {
+    throws(RangeError, () =>
+      structuredClone({
+        get a() {
+          throw new RangeError("x");
+        },
+      }),
+    );
+  },
+  "buffers can be transferred"() {
+    const { buffer } = new Uint8Array([1, 2]);
+    const copy = structuredClone({ buffer }, { transfer: [buffer] });
+    equal(buffer.byteLength, 0);
+    same([...new Uint8Array(copy.buffer)], [1, 2]);
+    throws("DataCloneError", () => structuredClone(1, { transfer: [buffer] }));
+    throws("DataCloneError", () => structuredClone(1, { transfer: [{}] }));
+    const twice = new ArrayBuffer(1);
+    throws("DataCloneError", () => structuredClone(1, { transfer: [twice, twice] }));
+    equal(twice.byteLength, 1);
+  },
+};
