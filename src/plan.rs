@@ -1,5 +1,5 @@
 //! What nano is to serve, checked and immutable. Made from a [`Config`](crate::config::Config) by every
-//! cross-check there is, compared by value on reload.
+//! cross-check there is, compared by value on reload. [`Plan::load`] is the way from a file to a plan.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,12 +9,23 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+mod admin;
+mod app;
+mod build;
+mod claims;
+mod diff;
+mod entry;
+mod listeners;
 pub mod routes;
+pub mod target;
 
+use crate::config::Secret;
+pub use crate::config::{Level, LogFormat, Report as PlanError, Rotate, Warning};
+pub use diff::{Changes, Diff};
 use routes::RouteTable;
 
 /// Everything a running nano needs to know. Compared by value, an app at a time, on reload.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Databases and code cache, absolute.
     pub state_dir: PathBuf,
@@ -26,6 +37,8 @@ pub struct Plan {
     pub lost_threads: usize,
     /// Where metrics and health are served.
     pub admin: Option<AdminAddress>,
+    /// What the admin interface asks for, if anything.
+    pub admin_token: Option<Secret>,
     /// Sinks and levels.
     pub log: LogPlan,
     /// In the order of the config; routes name them by index.
@@ -101,7 +114,7 @@ pub struct App {
 }
 
 /// One combination of listener, host and path that an app claims.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// Index into [`Plan::listeners`]; `None` is every listener.
     pub listener: Option<usize>,
@@ -152,19 +165,6 @@ pub enum EnvValue {
     Null,
 }
 
-/// Severity of a log line, lowest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// `console.debug`.
-    Debug,
-    /// `console.log`, `console.info`.
-    Info,
-    /// `console.warn`.
-    Warn,
-    /// `console.error`.
-    Error,
-}
-
 /// The `log` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogPlan {
@@ -197,26 +197,6 @@ pub enum SinkPlan {
         /// Whether rotated files are gzipped.
         compress: bool,
     },
-}
-
-/// How a sink writes a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// Text for people.
-    Text,
-}
-
-/// When a log file rotates by time (UTC).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rotate {
-    /// By size alone.
-    Never,
-    /// On the hour.
-    Hourly,
-    /// At midnight.
-    Daily,
 }
 
 /// An app's own `log` settings.

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tracing_subscriber::layer::SubscriberExt;
 
+use crate::api;
 use crate::gateway::{AppService, BindError, Bound, Gateway, Serving};
 use crate::observability::log::{LogLayer, Logs};
 use crate::observability::metrics::Metrics;
@@ -109,8 +110,8 @@ fn serve(
     logs: &Logs,
 ) -> Result<Ended, StartError> {
     let largest_memory = plan.apps.iter().map(|app| app.limits.memory).max().unwrap_or(0);
-    let config = RuntimeConfig { largest_memory, lost_threads: plan.lost_threads };
-    let runtime = Runtime::start(config, Arc::clone(&metrics), logs.clone()).map_err(StartError::Runtime)?;
+    let config = RuntimeConfig { largest_memory, max_isolates: capacity::max_isolates(&plan) };
+    let runtime = Runtime::start(config, api::REGISTRY, &metrics).map_err(StartError::Runtime)?;
     let gateway = Gateway::start(plan.io_threads, logs.clone(), Arc::clone(&metrics)).map_err(StartError::Io)?;
     let bound = gateway.bind(&plan).map_err(StartError::Bind)?;
     warnings.iter().for_each(|warning| logs.gateway(Level::Warn, None, None, &warning.to_string()));
@@ -129,7 +130,7 @@ struct Parts {
     source: Source,
     metrics: Arc<Metrics>,
     logs: Logs,
-    runtime: Arc<Runtime>,
+    runtime: Runtime,
     gateway: Arc<Gateway>,
 }
 

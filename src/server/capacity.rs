@@ -33,14 +33,30 @@ pub(super) fn check(plan: &Plan) -> Vec<String> {
     shortages(needs(plan), allowed)
 }
 
+/// Isolates that the system has room for beside the plan's connections, at least one.
+pub(super) fn max_isolates(plan: &Plan) -> usize {
+    let files = raise_open_files();
+    let maps = read_number("/proc/sys/vm/max_map_count".as_ref());
+    let rest = [
+        files.map(|files| files.saturating_sub(FILES + connections(plan)) / FILES_PER_ISOLATE),
+        maps.map(|maps| maps.saturating_sub(MAPS) / MAPS_PER_ISOLATE),
+        pids_max().map(|threads| threads.saturating_sub(THREADS + plan.io_threads as u64)),
+    ];
+    let most = rest.into_iter().flatten().min().unwrap_or(u64::MAX).max(1);
+    usize::try_from(most).unwrap_or(usize::MAX)
+}
+
 fn needs(plan: &Plan) -> Amounts {
     let isolates: u64 = plan.apps.iter().map(|app| app.limits.isolates as u64).sum();
-    let connections: u64 = plan.listeners.iter().map(|listener| listener.max_connections as u64).sum();
     Amounts {
-        files: Some(FILES + connections + isolates * FILES_PER_ISOLATE),
+        files: Some(FILES + connections(plan) + isolates * FILES_PER_ISOLATE),
         maps: Some(MAPS + isolates * MAPS_PER_ISOLATE),
         threads: Some(THREADS + plan.io_threads as u64 + isolates),
     }
+}
+
+fn connections(plan: &Plan) -> u64 {
+    plan.listeners.iter().map(|listener| listener.max_connections as u64).sum()
 }
 
 fn shortages(needs: Amounts, allowed: Amounts) -> Vec<String> {

@@ -1,0 +1,6 @@
+// What nano, Deno, Bun and workerd run: the same module.
+export default {
+  fetch() {
+    return new Response("Hello, World!\n");
+  },
+};

@@ -1,0 +1,199 @@
+"use strict";
+// AbortController and AbortSignal: DOM Standard §3.
+
+(function (nano) {
+  const { context, DOMException } = nano;
+  const { Event, EventHandler, EventTarget, createTrusted, fire } = nano.events;
+  const { SetPrototypeAdd, SetPrototypeDelete, Set, SetPrototypeForEach, TypeError, isObject,
+    newList, push } = nano.primordials;
+  const { defineInterface, enforceRange, requireArguments, sequence } = nano.webidl;
+
+  /** Only the platform makes signals: the constructor wants this. */
+  const internal = { __proto__: null };
+
+  let signalAbort;
+  let dependentSignal;
+  let isAbortSignal;
+  let isAborted;
+  let addAlgorithm;
+  let removeAlgorithm;
+
+  class AbortSignal extends EventTarget {
+    #aborted = false;
+    #reason = undefined;
+    /** Abort algorithms with the request each belongs to. */
+    #algorithms = null;
+    /** The signals that follow this one, if it is a source, and those it follows, if it is dependent. */
+    #dependents = null;
+    #sources = null;
+    #dependent = false;
+    #onabort = null;
+
+    constructor(key = undefined) {
+      if (key !== internal) throw new TypeError("Illegal constructor");
+      super();
+    }
+
+    static abort(reason = undefined) {
+      const signal = new AbortSignal(internal);
+      signal.#aborted = true;
+      signal.#reason = reason === undefined ? abortError() : reason;
+      return signal;
+    }
+
+    static timeout(milliseconds) {
+      requireArguments(arguments.length, 1, "AbortSignal.timeout");
+      const delay = enforceRange(milliseconds, "the timeout");
+      const signal = new AbortSignal(internal);
+      nano.timers.start(() => {
+        signalAbort(signal, new DOMException("The operation timed out", "TimeoutError"));
+      }, delay);
+      return signal;
+    }
+
+    static any(signals) {
+      requireArguments(arguments.length, 1, "AbortSignal.any");
+      return dependentSignal(sequence(signals, toSignal, "the list of signals"));
+    }
+
+    get aborted() {
+      return this.#aborted;
+    }
+
+    get reason() {
+      return this.#reason;
+    }
+
+    throwIfAborted() {
+      if (this.#aborted) throw this.#reason;
+    }
+
+    get onabort() {
+      return this.#onabort === null ? null : this.#onabort.value;
+    }
+
+    set onabort(value) {
+      this.#onabort ??= new EventHandler(this, "abort");
+      this.#onabort.set(value);
+    }
+
+    // §3.2 "run the abort steps".
+    #runAbortSteps() {
+      const algorithms = this.#algorithms;
+      this.#algorithms = null;
+      if (algorithms !== null) {
+        SetPrototypeForEach(algorithms, ({ token, run }) => {
+          try {
+            context.callIn(token, run, undefined, [this.#reason]);
+          } catch (error) {
+            context.reportException(error);
+          }
+        });
+      }
+      fire(this, createTrusted(Event, "abort"));
+    }
+
+    static {
+      // §3.2 "signal abort".
+      signalAbort = (signal, reason) => {
+        if (signal.#aborted) return;
+        signal.#aborted = true;
+        signal.#reason = reason === undefined ? abortError() : reason;
+        const following = newList();
+        if (signal.#dependents !== null) {
+          SetPrototypeForEach(signal.#dependents, (dependent) => {
+            if (dependent.#aborted) return;
+            dependent.#aborted = true;
+            dependent.#reason = signal.#reason;
+            push(following, dependent);
+          });
+        }
+        signal.#runAbortSteps();
+        for (let i = 0; i < following.length; i++) {
+          following[i].#unlink();
+          following[i].#runAbortSteps();
+        }
+        signal.#dependents = null;
+      };
+
+      // §3.2 "create a dependent abort signal".
+      dependentSignal = (signals) => {
+        const result = new AbortSignal(internal);
+        for (let i = 0; i < signals.length; i++) {
+          if (!signals[i].#aborted) continue;
+          result.#aborted = true;
+          result.#reason = signals[i].#reason;
+          return result;
+        }
+        result.#dependent = true;
+        result.#sources = new Set();
+        for (let i = 0; i < signals.length; i++) {
+          const signal = signals[i];
+          if (signal.#dependent) SetPrototypeForEach(signal.#sources, (source) => result.#follow(source));
+          else result.#follow(signal);
+        }
+        return result;
+      };
+
+      isAbortSignal = (value) => isObject(value) && #aborted in value;
+      isAborted = (signal) => signal.#aborted;
+
+      addAlgorithm = (signal, run) => {
+        if (signal.#aborted) return undefined;
+        const algorithm = { __proto__: null, token: context.current(), run };
+        signal.#algorithms ??= new Set();
+        SetPrototypeAdd(signal.#algorithms, algorithm);
+        return algorithm;
+      };
+
+      removeAlgorithm = (signal, algorithm) => {
+        if (signal.#algorithms !== null) SetPrototypeDelete(signal.#algorithms, algorithm);
+      };
+    }
+
+    #follow(source) {
+      SetPrototypeAdd(this.#sources, source);
+      source.#dependents ??= new Set();
+      SetPrototypeAdd(source.#dependents, this);
+    }
+
+    /** An aborted signal needs nothing more from its sources. */
+    #unlink() {
+      SetPrototypeForEach(this.#sources, (source) => {
+        if (source.#dependents !== null) SetPrototypeDelete(source.#dependents, this);
+      });
+      this.#sources = null;
+      this.#dependent = false;
+    }
+  }
+
+  const abortError = () => new DOMException("This operation was aborted", "AbortError");
+
+  function toSignal(value) {
+    if (!isAbortSignal(value)) throw new TypeError("not an AbortSignal");
+    return value;
+  }
+
+  class AbortController {
+    #signal = new AbortSignal(internal);
+
+    get signal() {
+      return this.#signal;
+    }
+
+    abort(reason = undefined) {
+      signalAbort(this.#signal, reason);
+    }
+  }
+
+  defineInterface(AbortSignal);
+  defineInterface(AbortController);
+
+  nano.abort = {
+    __proto__: null,
+    createSignal: () => new AbortSignal(internal),
+    abortError, signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm, removeAlgorithm,
+  };
+  nano.expose("AbortSignal", AbortSignal);
+  nano.expose("AbortController", AbortController);
+});

@@ -1,0 +1,280 @@
+"use strict";
+// Bodies of requests and responses: Fetch Standard §2.2.4 and §5.2 (extracting, and the Body mixin). A body keeps the
+// string or bytes it was made of, or the request it comes with, for as long as nobody asks for its stream.
+
+(function (nano) {
+  const { ops, streams, encoding } = nano;
+  const {
+    JSONParse, ObjectDefineProperty, PromisePrototypeThen, PromiseReject, PromiseResolve,
+    ReflectGetOwnPropertyDescriptor, ReflectOwnKeys, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSet,
+    TypedArrayPrototypeSlice, Uint8Array, isObject, newList, newPromise, promiseCall, push, uponPromise,
+  } = nano.primordials;
+  const { USVString, bytesOf, getByteLength, isUint8Array } = nano.webidl;
+  const { Reader, create, createFull } = streams;
+  const { encode, decode } = encoding;
+  const { isSearchParams, serializeSearchParams } = nano.url;
+
+  class Body {
+    /** A string or Uint8Array of our own; undefined for the others. */
+    #source;
+    /** The incoming request whose body this is; 0 for the others. */
+    #token;
+    /** Once there is one, the stream alone counts. */
+    #stream;
+    /** Whether the body was read without a stream. */
+    #used = false;
+    /** Whether a clone holds the same bytes. */
+    #shared = false;
+
+    constructor(source, token, stream) {
+      this.#source = source;
+      this.#token = token;
+      this.#stream = stream;
+    }
+
+    get disturbed() {
+      return this.#stream === undefined ? this.#used : this.#stream.disturbed;
+    }
+
+    /** §2.2.4 "unusable". */
+    get unusable() {
+      return this.disturbed || (this.#stream !== undefined && this.#stream.locked);
+    }
+
+    get stream() {
+      this.#stream ??= this.#makeStream();
+      return this.#stream;
+    }
+
+    /** What can be sent without a stream: a string or a Uint8Array, or undefined. Uses the body up. */
+    takeSource() {
+      if (this.#stream !== undefined || this.#source === undefined) return undefined;
+      this.#used = true;
+      return this.#source;
+    }
+
+    /** §2.2.4 "clone": a body with the same content. */
+    clone() {
+      if (this.#stream === undefined && this.#token === 0) {
+        this.#shared = true;
+        const copy = new Body(this.#source, 0, undefined);
+        copy.#shared = true;
+        return copy;
+      }
+      const branches = this.stream.tee(true);
+      this.#stream = branches[0];
+      return new Body(undefined, 0, branches[1]);
+    }
+
+    /** A body with this one's content, which is used up by that (§5.4 step 39, "create a proxy"). */
+    move() {
+      if (this.#stream !== undefined) {
+        return new Body(undefined, 0, pipe(this.#stream));
+      }
+      const moved = new Body(this.#source, this.#token, undefined);
+      moved.#shared = this.#shared;
+      this.#used = true;
+      return moved;
+    }
+
+    /** A promise for all of it, as a Uint8Array that is the caller's. */
+    bytes() {
+      if (this.unusable) return PromiseReject(new TypeError("the body was already read, or is locked to a reader"));
+      if (this.#stream !== undefined) return readAll(this.#stream);
+      this.#used = true;
+      if (this.#token !== 0) return readIncoming(this.#token);
+      return PromiseResolve(this.#ownBytes());
+    }
+
+    /** A promise for all of it as text (§2.2.4 "UTF-8 decode"). */
+    text() {
+      if (this.#stream === undefined && !this.#used && typeof this.#source === "string") {
+        this.#used = true;
+        const source = this.#source;
+        return PromiseResolve(source[0] === "\ufeff" ? decode(encode(source)) : source);
+      }
+      return PromisePrototypeThen(this.bytes(), decode);
+    }
+
+    #ownBytes() {
+      const source = this.#source;
+      if (typeof source === "string") return encode(source);
+      return this.#shared ? TypedArrayPrototypeSlice(source) : source;
+    }
+
+    #makeStream() {
+      if (this.#used) {
+        const stream = createFull(undefined);
+        stream.disturbed = true;
+        return stream;
+      }
+      if (this.#token !== 0) return incomingStream(this.#token);
+      const bytes = this.#ownBytes();
+      return createFull(getByteLength(bytes) === 0 ? undefined : bytes);
+    }
+  }
+
+  // `ops.request_read` gives what has arrived on the spot: a chunk, or undefined at the end. Else it gives a promise of
+  // either. A broken body is an exception or a rejection.
+
+  function incomingStream(token) {
+    const pull = (controller) => {
+      const take = (chunk) => {
+        if (chunk === undefined) controller.close();
+        else controller.enqueue(chunk);
+      };
+      const read = ops.request_read(token);
+      if (read !== undefined && !isUint8Array(read)) return PromisePrototypeThen(read, take);
+      take(read);
+    };
+    return create(pull, () => undefined, 0);
+  }
+
+  /** An untouched incoming body, whole. */
+  function readIncoming(token) {
+    const chunks = newList();
+    const { promise, resolve, reject } = newPromise();
+    const next = (chunk) => {
+      try {
+        while (isUint8Array(chunk)) {
+          push(chunks, chunk);
+          chunk = ops.request_read(token);
+        }
+        if (chunk === undefined) resolve(concat(chunks));
+        else uponPromise(chunk, next, reject);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    try {
+      next(ops.request_read(token));
+    } catch (error) {
+      reject(error);
+    }
+    return promise;
+  }
+
+  /** Streams §9.1.1 "read all bytes". */
+  function readAll(stream) {
+    const reader = new Reader(stream);
+    const chunks = newList();
+    const { promise, resolve, reject } = newPromise();
+    const request = {
+      __proto__: null,
+      chunk(chunk) {
+        if (!isUint8Array(chunk)) {
+          const error = new TypeError("a body's stream may hold nothing but Uint8Arrays");
+          reject(error);
+          uponPromise(stream.cancel(error), undefined, () => undefined);
+          return;
+        }
+        push(chunks, chunk);
+        // From a fresh stack: a long queue of chunks must not become a deep recursion.
+        uponPromise(PromiseResolve(), () => stream.read(request));
+      },
+      close: () => resolve(concat(chunks)),
+      error: reject,
+    };
+    stream.read(request);
+    return promise;
+  }
+
+  function concat(chunks) {
+    let length = 0;
+    for (let i = 0; i < chunks.length; i++) length += getByteLength(chunks[i]);
+    const whole = new Uint8Array(length);
+    for (let i = 0, at = 0; i < chunks.length; i++) {
+      TypedArrayPrototypeSet(whole, chunks[i], at);
+      at += getByteLength(chunks[i]);
+    }
+    return whole;
+  }
+
+  /** A stream that gives on what `source` gives, and locks it: what piping through an identity transform amounts to. */
+  function pipe(source) {
+    const reader = new Reader(source);
+    const pull = (controller) => {
+      const { promise, resolve, reject } = newPromise();
+      source.read({
+        __proto__: null,
+        chunk: (chunk) => {
+          controller.enqueue(chunk);
+          resolve();
+        },
+        close: () => {
+          controller.close();
+          resolve();
+        },
+        error: reject,
+      });
+      return promise;
+    };
+    return create(pull, (reason) => reader.stream.cancel(reason), 0);
+  }
+
+  /** §5.2 "extract": `{ body, type }` of a BodyInit; `type` undefined where the object implies none. */
+  function extract(object) {
+    if (typeof object === "string") return { __proto__: null, body: fromText(object), type: TEXT };
+    if (isObject(object)) {
+      if (streams.isStream(object)) {
+        const stream = streams.unwrap(object);
+        if (stream.disturbed || stream.locked) throw new TypeError("the stream was already read, or is locked");
+        return { __proto__: null, body: new Body(undefined, 0, stream), type: undefined };
+      }
+      const bytes = bytesOf(object);
+      if (bytes !== undefined) {
+        return { __proto__: null, body: new Body(TypedArrayPrototypeSlice(bytes), 0, undefined), type: undefined };
+      }
+      if (isSearchParams(object)) {
+        return { __proto__: null, body: fromText(serializeSearchParams(object)), type: FORM };
+      }
+    }
+    return { __proto__: null, body: fromText(`${object}`), type: TEXT };
+  }
+
+  const TEXT = "text/plain;charset=UTF-8";
+  const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
+  const fromText = (text) => new Body(USVString(text), 0, undefined);
+  const fromIncoming = (token) => new Body(undefined, token, undefined);
+
+  const empty = { __proto__: null, bytes: () => PromiseResolve(new Uint8Array(0)), text: () => PromiseResolve("") };
+
+  /** Gives a class the members of the Body mixin; `bodyOf(object)` is its body or null, and throws on others. */
+  function mixin(Class, bodyOf) {
+    const consume = (object, read) => promiseCall(read, undefined, [bodyOf(object) ?? empty]);
+
+    const members = {
+      get body() {
+        const body = bodyOf(this);
+        return body === null ? null : streams.wrap(body.stream);
+      },
+
+      get bodyUsed() {
+        const body = bodyOf(this);
+        return body !== null && body.disturbed;
+      },
+
+      async arrayBuffer() {
+        return TypedArrayPrototypeGetBuffer(await consume(this, (body) => body.bytes()));
+      },
+
+      async bytes() {
+        return consume(this, (body) => body.bytes());
+      },
+
+      async json() {
+        return JSONParse(await consume(this, (body) => body.text()));
+      },
+
+      async text() {
+        return consume(this, (body) => body.text());
+      },
+    };
+    const names = ReflectOwnKeys(members);
+    for (let i = 0; i < names.length; i++) {
+      ObjectDefineProperty(Class.prototype, names[i], ReflectGetOwnPropertyDescriptor(members, names[i]));
+    }
+  }
+
+  nano.body = { __proto__: null, Body, extract, fromIncoming, fromText, mixin };
+});

@@ -1,0 +1,28 @@
+"use strict";
+// Which request the running code belongs to. V8 carries that over `await` and promise reactions by itself; what an
+// app hands over to be called later by other means (timers, listeners, abort algorithms) is called through here.
+
+(function (nano) {
+  const { ops } = nano;
+  const { ReflectApply } = nano.primordials;
+
+  /** The token of the running request; 0 outside of any. */
+  const current = () => ops.request_token();
+
+  /** Calls `callback` as a part of the request `token`. */
+  function callIn(token, callback, self, args) {
+    const previous = ops.request_token();
+    if (previous === token) return ReflectApply(callback, self, args);
+    ops.enter_request(token);
+    try {
+      return ReflectApply(callback, self, args);
+    } finally {
+      ops.enter_request(previous);
+    }
+  }
+
+  /** HTML §8.1.4.6 "report an exception": nobody is left to catch it, so it is logged. */
+  const reportException = (error) => ops.report_exception(error);
+
+  nano.context = { __proto__: null, current, callIn, reportException };
+});

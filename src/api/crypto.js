@@ -1,0 +1,49 @@
+"use strict";
+// crypto.getRandomValues and crypto.randomUUID: Web Cryptography §10.1.
+
+(function (nano) {
+  const { ops, DOMException } = nano;
+  const { ArrayBufferIsView, TypeError, TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetSymbolToStringTag } =
+    nano.primordials;
+  const { defineInterface, requireArguments } = nano.webidl;
+
+  const internal = { __proto__: null };
+  const integers = {
+    __proto__: null,
+    Int8Array: true, Uint8Array: true, Uint8ClampedArray: true, Int16Array: true, Uint16Array: true, Int32Array: true,
+    Uint32Array: true, BigInt64Array: true, BigUint64Array: true,
+  };
+  const QUOTA = 65536;
+
+  class Crypto {
+    #brand;
+
+    constructor(key = undefined) {
+      if (key !== internal) throw new TypeError("Illegal constructor");
+    }
+
+    getRandomValues(array) {
+      if (!(#brand in this)) throw new TypeError("Illegal invocation");
+      requireArguments(arguments.length, 1, "Crypto.getRandomValues");
+      if (!ArrayBufferIsView(array)) throw new TypeError("Crypto.getRandomValues: the argument is not a view");
+      const kind = TypedArrayPrototypeGetSymbolToStringTag(array);
+      if (kind === undefined || integers[kind] === undefined) {
+        throw new DOMException("the view is not of an integer type", "TypeMismatchError");
+      }
+      if (TypedArrayPrototypeGetByteLength(array) > QUOTA) {
+        throw new DOMException(`at most ${QUOTA} bytes at a time`, "QuotaExceededError");
+      }
+      ops.random_fill(array);
+      return array;
+    }
+
+    randomUUID() {
+      if (!(#brand in this)) throw new TypeError("Illegal invocation");
+      return ops.random_uuid();
+    }
+  }
+  defineInterface(Crypto);
+
+  nano.expose("Crypto", Crypto);
+  nano.expose("crypto", new Crypto(internal));
+});

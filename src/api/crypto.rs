@@ -1,0 +1,53 @@
+//! Random bytes for `crypto` (Web Cryptography §10), from the kernel.
+
+use v8::{FunctionCallbackArguments, PinScope, ReturnValue, Value};
+
+use super::value;
+use crate::runtime::Op;
+
+/// The native functions of `crypto.js`.
+pub const OPS: &[Op] = crate::ops![random_fill, random_uuid];
+
+/// `random_fill(view)`: fills it with random bytes.
+fn random_fill(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _: ReturnValue<'_, Value>) {
+    if value::bytes_mut(scope, &args, 0, |_, bytes| fill(bytes)) == Some(false) {
+        value::throw_type_error(scope, "the system has no random bytes");
+    }
+}
+
+/// `random_uuid()`: a UUID of version 4.
+fn random_uuid(scope: &mut PinScope<'_, '_>, _: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let mut bytes = [0; 16];
+    if !fill(&mut bytes) {
+        return value::throw_type_error(scope, "the system has no random bytes");
+    }
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    value::return_text(scope, &mut rv, uuid.hyphenated().encode_lower(&mut text));
+}
+
+fn fill(mut bytes: &mut [u8]) -> bool {
+    while !bytes.is_empty() {
+        // SAFETY: the pointer and length are those of `bytes`.
+        let filled = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+        match usize::try_from(filled) {
+            Ok(filled) => bytes = &mut bytes[filled..],
+            Err(_) if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fill;
+
+    #[test]
+    fn every_byte_is_filled() {
+        let mut bytes = [0; 4096];
+        assert!(fill(&mut bytes));
+        // The odds of 64 zeros in a row by chance are 2^-512.
+        assert!(bytes.chunks(64).all(|chunk| chunk.iter().any(|byte| *byte != 0)));
+    }
+}

@@ -1,0 +1,286 @@
+"use strict";
+// The doors through which Rust calls in: `entry.install` once an app's module is evaluated, `entry.fetch` for each
+// request, `entry.abort` when its client left, `entry.drop` when nothing more is wanted of it. (`entry.timer` is in
+// timers.js.) Here a response leaves, and here a request ends: when the response is out and every promise given to
+// `waitUntil` has settled.
+
+(function (nano) {
+  const { ops, entry, fetch, abort, context, timers, DOMException } = nano;
+  const { Event, createTrusted, fire, globalTarget, hasListener } = nano.events;
+  const {
+    Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, PromiseResolve, ReflectApply,
+    TypeError, isObject, uponPromise,
+  } = nano.primordials;
+  const { Reader } = nano.streams;
+  const { defineInterface, dictionary, getByteLength, isUint8Array, requireArguments } = nano.webidl;
+
+  /** What the app exports, or null for one that listens to "fetch" events. */
+  let handler = null;
+  let env;
+
+  /** Requests under way, by token. */
+  const exchanges = new Map();
+
+  /** One request, from the handler's call to the last promise of `waitUntil`. */
+  class Exchange {
+    #token;
+    /** The response, and each `waitUntil`. */
+    #pending = 1;
+    #clientLeft = false;
+    #stream = undefined;
+
+    constructor(token) {
+      this.#token = token;
+    }
+
+    /** The handler's result, whatever it is. */
+    settle(result) {
+      if (fetch.isResponse(result)) this.#respond(result);
+      else if (isObject(result)) {
+        uponPromise(
+          PromiseResolve(result),
+          (response) => this.#settled(response),
+          (error) => this.fail(error),
+        );
+      } else this.#settled(result);
+    }
+
+    #settled(result) {
+      if (fetch.isResponse(result)) {
+        this.#respond(result);
+        return;
+      }
+      ops.fail(this.#token, "the fetch handler returned no Response");
+      this.done();
+    }
+
+    /** The handler threw or rejected. */
+    fail(error) {
+      ops.fail_exception(this.#token, error);
+      this.done();
+    }
+
+    #respond(response) {
+      let stream;
+      try {
+        const parts = fetch.responseParts(response);
+        stream = parts.stream;
+        if (stream === null || this.#clientLeft) ops.respond(this.#token, parts.status, parts.headers, parts.body);
+        else ops.respond_stream(this.#token, parts.status, parts.headers);
+      } catch (error) {
+        this.fail(error);
+        return;
+      }
+      if (stream === null) {
+        this.done();
+      } else if (this.#clientLeft) {
+        cancel(stream, clientLeft());
+        this.done();
+      } else {
+        this.#pump(stream);
+      }
+    }
+
+    /** Chunk by chunk, each as soon as the client has room for it. */
+    #pump(stream) {
+      const token = this.#token;
+      this.#stream = stream;
+      new Reader(stream);
+
+      const end = () => {
+        this.#stream = undefined;
+        this.done();
+      };
+      const leave = () => {
+        cancel(stream, clientLeft());
+        end();
+      };
+      const next = () => stream.read(request);
+      const go = (taken) => (taken ? next() : leave());
+      const request = {
+        __proto__: null,
+        chunk(chunk) {
+          if (!isUint8Array(chunk)) {
+            const error = new TypeError("a response's stream may hold nothing but Uint8Arrays");
+            ops.stream_error(token, error);
+            cancel(stream, error);
+            end();
+          } else if (getByteLength(chunk) === 0) {
+            uponPromise(PromiseResolve(), next);
+          } else {
+            const taken = ops.stream_write(token, chunk);
+            if (typeof taken === "boolean") go(taken);
+            else uponPromise(taken, go, leave);
+          }
+        },
+        close() {
+          ops.stream_close(token);
+          end();
+        },
+        error(error) {
+          ops.stream_error(token, error);
+          end();
+        },
+      };
+      next();
+    }
+
+    waitUntil(promise) {
+      if (this.#pending === 0) throw new DOMException("waitUntil: the request is over", "InvalidStateError");
+      this.#pending++;
+      ops.wait_until(this.#token);
+      uponPromise(
+        PromiseResolve(promise),
+        () => this.done(),
+        (error) => {
+          context.reportException(error);
+          this.done();
+        },
+      );
+    }
+
+    clientLeft() {
+      this.#clientLeft = true;
+      const reason = clientLeft();
+      fetch.abortRequest(this.#token, reason);
+      if (this.#stream !== undefined) cancel(this.#stream, reason);
+    }
+
+    /** One of the things waited for has happened. */
+    done() {
+      if (--this.#pending !== 0) return;
+      this.forget();
+      ops.finished(this.#token);
+    }
+
+    /** Ends it here and now; what still settles finds it over. */
+    drop() {
+      this.#pending = Infinity;
+      this.#clientLeft = true;
+      if (this.#stream !== undefined) cancel(this.#stream, clientLeft());
+      this.forget();
+    }
+
+    /** What the platform keeps for the request goes. */
+    forget() {
+      timers.cancelRequest(this.#token);
+      fetch.endRequest(this.#token);
+      MapPrototypeDelete(exchanges, this.#token);
+    }
+  }
+
+  const clientLeft = () => new DOMException("The client has gone away", "AbortError");
+  const cancel = (stream, reason) => uponPromise(stream.cancel(reason), undefined, context.reportException);
+
+  const internal = { __proto__: null };
+
+  /** What a handler gets as `ctx`. */
+  class ExecutionContext {
+    #exchange;
+
+    constructor(key = undefined, exchange = undefined) {
+      if (key !== internal) throw new TypeError("Illegal constructor");
+      this.#exchange = exchange;
+    }
+
+    waitUntil(promise) {
+      const exchange = this.#exchange;
+      requireArguments(arguments.length, 1, "waitUntil");
+      exchange.waitUntil(promise);
+    }
+  }
+  defineInterface(ExecutionContext);
+
+  let responseOf;
+  let createFetchEvent;
+
+  /** Service Workers §4.6: what listeners to "fetch" get. */
+  class FetchEvent extends Event {
+    #request;
+    #exchange = undefined;
+    #responded = false;
+    #response = undefined;
+
+    constructor(type, init) {
+      super(type, init);
+      const members = dictionary(init, "FetchEvent's options");
+      if (members === undefined) throw new TypeError("FetchEvent: a request is required");
+      this.#request = members.request;
+    }
+
+    get request() {
+      return this.#request;
+    }
+
+    respondWith(response) {
+      if (this.#responded) throw new DOMException("respondWith was already called", "InvalidStateError");
+      requireArguments(arguments.length, 1, "FetchEvent.respondWith");
+      this.stopImmediatePropagation();
+      this.#responded = true;
+      this.#response = response;
+    }
+
+    waitUntil(promise) {
+      const exchange = this.#exchange;
+      requireArguments(arguments.length, 1, "FetchEvent.waitUntil");
+      if (exchange === undefined) throw new DOMException("the event is not dispatched", "InvalidStateError");
+      exchange.waitUntil(promise);
+    }
+
+    static {
+      responseOf = (event) => event.#response;
+      createFetchEvent = (request, exchange) => {
+        const event = createTrusted(FetchEvent, "fetch", { __proto__: null, request, cancelable: true });
+        event.#exchange = exchange;
+        return event;
+      };
+    }
+  }
+  defineInterface(FetchEvent);
+
+  function callHandler(request, exchange) {
+    if (handler !== null) {
+      return ReflectApply(handler.fetch, handler.object, [request, env, new ExecutionContext(internal, exchange)]);
+    }
+    const event = createFetchEvent(request, exchange);
+    fire(globalTarget, event);
+    return responseOf(event);
+  }
+
+  /** Remembers the app's handler; what it says otherwise is why there is none. */
+  entry.install = (namespace, values) => {
+    env = values;
+    const object = namespace.default;
+    if (isObject(object) && typeof object.fetch === "function") {
+      handler = { __proto__: null, object, fetch: object.fetch };
+      return undefined;
+    }
+    return hasListener(globalTarget, "fetch") ? undefined : "the entry exports no fetch handler";
+  };
+
+  entry.fetch = (token) => {
+    const exchange = new Exchange(token);
+    MapPrototypeSet(exchanges, token, exchange);
+    let result;
+    try {
+      result = callHandler(fetch.fromInternal(token), exchange);
+    } catch (error) {
+      exchange.fail(error);
+      return;
+    }
+    exchange.settle(result);
+  };
+
+  entry.abort = (token) => {
+    const exchange = MapPrototypeGet(exchanges, token);
+    if (exchange !== undefined) exchange.clientLeft();
+  };
+
+  /** Lets go of a request that Rust has ended by itself; `ops.finished` is not called for it any more. */
+  entry.drop = (token) => {
+    const exchange = MapPrototypeGet(exchanges, token);
+    if (exchange !== undefined) exchange.drop();
+  };
+
+  nano.expose("FetchEvent", FetchEvent);
+});

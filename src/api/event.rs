@@ -1,0 +1,283 @@
+//! A request's way into JavaScript and the response's way out. A request is known by its token.
+
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tokio::sync::mpsc::error::TrySendError;
+use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
+
+use super::value;
+use crate::event::{BodyError, ErrorCode, RequestBody, Response, ResponseBody};
+use crate::plan::Level;
+use crate::runtime::{self, Op};
+
+/// The native functions of `event.js`, `request.js` and `body.js`.
+pub const OPS: &[Op] = crate::ops![
+    request_method,
+    request_url,
+    request_headers,
+    request_has_body,
+    request_read,
+    respond,
+    respond_stream,
+    stream_write,
+    stream_close,
+    stream_error,
+    fail,
+    fail_exception,
+    wait_until,
+    finished,
+];
+
+fn token(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> u32 {
+    args.get(0).uint32_value(scope).unwrap_or(0)
+}
+
+/// `request_method(token)`
+fn request_method(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    if let Some(head) = runtime::state(scope).head(token) {
+        value::return_text(scope, &mut rv, head.get().method);
+    }
+}
+
+/// `request_url(token)`: scheme, host, and path and query as the client sent them.
+fn request_url(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    if let Some(head) = runtime::state(scope).head(token) {
+        value::return_text(scope, &mut rv, head.get().url);
+    }
+}
+
+/// `request_headers(token)`: `[name, value, …]`, names in lower case, values as Latin-1.
+fn request_headers(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    let Some(head) = runtime::state(scope).head(token) else { return };
+    let headers = head.get().headers;
+    let mut flat: Vec<Local<'_, Value>> = Vec::with_capacity(headers.len() * 2);
+    for (name, value) in headers {
+        for (bytes, kind) in [(name.as_bytes(), v8::NewStringType::Internalized), (value, v8::NewStringType::Normal)] {
+            // A head is far below the longest string V8 has.
+            let Some(string) = v8::String::new_from_one_byte(scope, bytes, kind) else { return };
+            flat.push(string.into());
+        }
+    }
+    rv.set(v8::Array::new_with_elements(scope, &flat).into());
+}
+
+/// `request_has_body(token)`
+fn request_has_body(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    let body = runtime::state(scope).body(token);
+    rv.set_bool(body.is_some_and(|body| body.borrow().is_some()));
+}
+
+/// `request_read(token)`: the next chunk as a `Uint8Array`, `undefined` after the last, or a promise of either.
+fn request_read(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    let state = runtime::state(scope);
+    let Some(body) = state.body(token) else { return };
+    // What has arrived is taken at once, but now and then others get their turn in between.
+    if state.may_go_on() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let read = poll_read(&mut body.borrow_mut(), &mut cx);
+        if let Poll::Ready(read) = read {
+            match chunk(scope, read) {
+                Ok(chunk) => rv.set(chunk),
+                Err(error) => drop(scope.throw_exception(error)),
+            }
+            return;
+        }
+    }
+    let read = std::future::poll_fn(move |cx| poll_read(&mut body.borrow_mut(), cx));
+    if let Some(promise) = state.promise(scope, token, read, chunk) {
+        rv.set(promise.into());
+    }
+}
+
+/// The next data frame; `None` at the end, and again after it.
+fn poll_read(body: &mut Option<RequestBody>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+    loop {
+        let Some(open) = body else { return Poll::Ready(None) };
+        let frame = match open.as_mut().poll_frame(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(frame) => frame.map(|frame| frame.map(http_body::Frame::into_data)),
+        };
+        match frame {
+            Some(Ok(Ok(data))) if data.is_empty() => {}
+            Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
+            // Trailers: Fetch has no place for them.
+            Some(Ok(Err(_))) => {}
+            Some(Err(error)) => {
+                *body = None;
+                return Poll::Ready(Some(Err(error)));
+            }
+            None => {
+                *body = None;
+                return Poll::Ready(None);
+            }
+        }
+    }
+}
+
+fn chunk<'s>(
+    scope: &mut PinScope<'s, '_>,
+    read: Option<Result<Bytes, BodyError>>,
+) -> Result<Local<'s, Value>, Local<'s, Value>> {
+    match read {
+        None => Ok(v8::undefined(scope).into()),
+        Some(Ok(data)) => {
+            let length = data.len();
+            let array = runtime::array_buffer(scope, data.into())
+                .and_then(|buffer| v8::Uint8Array::new(scope, buffer, 0, length));
+            array.map(Into::into).ok_or_else(|| {
+                error(scope, "the app's memory limit leaves no room for the request body", v8::Exception::range_error)
+            })
+        }
+        Some(Err(failure)) => Err(error(scope, &failure.to_string(), v8::Exception::type_error)),
+    }
+}
+
+fn error<'s>(
+    scope: &mut PinScope<'s, '_>,
+    message: &str,
+    class: impl FnOnce(&PinScope<'s, '_>, Local<'_, v8::String>) -> Local<'s, Value>,
+) -> Local<'s, Value> {
+    match v8::String::new(scope, message) {
+        Some(message) => class(scope, message),
+        None => v8::undefined(scope).into(),
+    }
+}
+
+/// `respond(token, status, headers, body)`: the whole response; `headers` are `[name, value, …]`, `body` is a string,
+/// a `Uint8Array` or null.
+fn respond(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    let Some(mut response) = head(scope, &args) else { return };
+    let body = args.get(3);
+    if let Ok(text) = Local::<v8::String>::try_from(body) {
+        let mut bytes = vec![0; text.utf8_length(scope)];
+        text.write_utf8_v2(scope, &mut bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
+        response.body = ResponseBody::Full(bytes.into());
+    } else if !body.is_null() {
+        let Some(bytes) = value::bytes(scope, &args, 3, Bytes::copy_from_slice) else { return };
+        response.body = ResponseBody::Full(bytes);
+    }
+    runtime::state(scope).respond(token, response, false);
+}
+
+/// `respond_stream(token, status, headers)`: the head; `stream_write` sends the body.
+fn respond_stream(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    if let Some(response) = head(scope, &args) {
+        runtime::state(scope).respond(token, response, true);
+    }
+}
+
+/// Status and headers of arguments 1 and 2; a `TypeError` where they could not be sent.
+fn head(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> Option<Response> {
+    let status = args.get(1).uint32_value(scope).and_then(|status| u16::try_from(status).ok());
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+    let (Some(status), Ok(flat)) = (status, Local::<v8::Array>::try_from(args.get(2))) else {
+        value::throw_type_error(scope, "not a response head");
+        return None;
+    };
+    let mut headers = HeaderMap::with_capacity(flat.length() as usize / 2);
+    for index in (0..flat.length()).step_by(2) {
+        let (name, value) = (latin1(scope, flat, index), latin1(scope, flat, index + 1));
+        let name = name.and_then(|name| HeaderName::from_bytes(&name).ok());
+        let value = value.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
+        let (Some(name), Some(value)) = (name, value) else {
+            value::throw_type_error(scope, "not a header");
+            return None;
+        };
+        headers.append(name, value);
+    }
+    Some(Response { status, headers, body: ResponseBody::Empty })
+}
+
+/// Element `index` as bytes; `None` if it is no string of U+0000 to U+00FF.
+fn latin1(scope: &mut PinScope<'_, '_>, array: Local<'_, v8::Array>, index: u32) -> Option<Vec<u8>> {
+    let string = Local::<v8::String>::try_from(array.get_index(scope, index)?).ok()?;
+    if !string.contains_only_onebyte() {
+        return None;
+    }
+    let mut bytes = vec![0; string.length()];
+    string.write_one_byte_v2(scope, 0, &mut bytes, v8::WriteFlags::empty());
+    Some(bytes)
+}
+
+/// `stream_write(token, bytes)`: true once there is room for the next chunk, false if the client is gone; or a promise
+/// of that.
+fn stream_write(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    let Some(bytes) = value::bytes(scope, &args, 1, Bytes::copy_from_slice) else { return };
+    let state = runtime::state(scope);
+    let Some(chunks) = state.chunks(token) else { return rv.set_bool(false) };
+    if bytes.is_empty() {
+        return rv.set_bool(true);
+    }
+    let mut rest = Ok(bytes);
+    if state.may_go_on() {
+        match chunks.try_send(rest) {
+            Ok(()) => return rv.set_bool(true),
+            Err(TrySendError::Closed(_)) => return rv.set_bool(false),
+            Err(TrySendError::Full(back)) => rest = back,
+        }
+    }
+    let write = async move {
+        let sent = chunks.send(rest).await.is_ok();
+        // The gateway and the other requests come first.
+        tokio::task::yield_now().await;
+        sent
+    };
+    if let Some(promise) = state.promise(scope, token, write, |scope, sent| Ok(v8::Boolean::new(scope, sent).into())) {
+        rv.set(promise.into());
+    }
+}
+
+/// `stream_close(token)`: that was the last chunk.
+fn stream_close(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    runtime::state(scope).close_stream(token);
+}
+
+/// `stream_error(token, error)`: the app's stream broke; the response is cut off.
+fn stream_error(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    let text = runtime::describe_exception(scope, args.get(1));
+    let state = runtime::state(scope);
+    state.log(Level::Error, token, &format!("the response's stream broke: {text}"));
+    state.fail(token, ErrorCode::AppError.into());
+}
+
+/// `fail(token, message)`: there is no response, for that reason.
+fn fail(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
+    let (token, mut buffer) = (token(scope, &args), value::buffer());
+    let Some(message) = value::text(scope, &args, 1, &mut buffer) else { return };
+    let state = runtime::state(scope);
+    state.log(Level::Error, token, &message);
+    state.fail(token, ErrorCode::AppError.into());
+}
+
+/// `fail_exception(token, error)`: the handler threw or rejected.
+fn fail_exception(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    let text = runtime::describe_exception(scope, args.get(1));
+    let state = runtime::state(scope);
+    state.log(Level::Error, token, &format!("the handler threw: {text}"));
+    state.fail(token, ErrorCode::AppError.into());
+}
+
+/// `wait_until(token)`: the request lives on after its response until `finished`.
+fn wait_until(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    runtime::state(scope).wait_until(token);
+}
+
+/// `finished(token)`: the response is out and every `waitUntil` promise settled.
+fn finished(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
+    let token = token(scope, &args);
+    runtime::state(scope).finished(token);
+}

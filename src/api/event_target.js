@@ -1,0 +1,362 @@
+"use strict";
+// Event, CustomEvent and EventTarget: DOM Standard §2. There is no tree here, so that an event's path is its target
+// alone; the rest is step for step. The global object is an event target too.
+
+(function (nano) {
+  const { ops, context, DOMException } = nano;
+  const {
+    Boolean, ObjectDefineProperty, ReflectApply, ReflectGetOwnPropertyDescriptor, TypeError, isObject, newList,
+    push,
+  } = nano.primordials;
+  const { DOMString, defineConstants, defineInterface, dictionary, requireArguments } = nano.webidl;
+
+  const NONE = 0;
+  const AT_TARGET = 2;
+
+  const global = globalThis;
+  let isTrusted;
+  let createTrusted;
+  let dispatch;
+  let dispatchUntrusted;
+
+  class Event {
+    #type;
+    #bubbles = false;
+    #cancelable = false;
+    #composed = false;
+    #target = null;
+    #currentTarget = null;
+    #phase = NONE;
+    #stopPropagation = false;
+    #stopImmediately = false;
+    #canceled = false;
+    #passive = false;
+    #dispatching = false;
+    #initialized = true;
+    #trusted = false;
+    #timeStamp = ops.now();
+
+    constructor(type, init = undefined) {
+      requireArguments(arguments.length, 1, "new Event");
+      this.#type = DOMString(type);
+      const members = dictionary(init, "the event's options");
+      if (members !== undefined) {
+        this.#bubbles = Boolean(members.bubbles);
+        this.#cancelable = Boolean(members.cancelable);
+        this.#composed = Boolean(members.composed);
+      }
+      // [LegacyUnforgeable]: a property of each event itself.
+      ObjectDefineProperty(this, "isTrusted", isTrusted);
+    }
+
+    get type() {
+      return this.#type;
+    }
+
+    get target() {
+      return this.#target;
+    }
+
+    get srcElement() {
+      return this.#target;
+    }
+
+    get currentTarget() {
+      return this.#currentTarget;
+    }
+
+    composedPath() {
+      const target = this.#currentTarget;
+      return target === null ? [] : [target];
+    }
+
+    get eventPhase() {
+      return this.#phase;
+    }
+
+    stopPropagation() {
+      this.#stopPropagation = true;
+    }
+
+    get cancelBubble() {
+      return this.#stopPropagation;
+    }
+
+    set cancelBubble(value) {
+      if (value) this.#stopPropagation = true;
+    }
+
+    stopImmediatePropagation() {
+      this.#stopPropagation = true;
+      this.#stopImmediately = true;
+    }
+
+    get bubbles() {
+      return this.#bubbles;
+    }
+
+    get cancelable() {
+      return this.#cancelable;
+    }
+
+    get returnValue() {
+      return !this.#canceled;
+    }
+
+    set returnValue(value) {
+      if (!value) this.#cancel();
+    }
+
+    preventDefault() {
+      this.#cancel();
+    }
+
+    get defaultPrevented() {
+      return this.#canceled;
+    }
+
+    get composed() {
+      return this.#composed;
+    }
+
+    get timeStamp() {
+      return this.#timeStamp;
+    }
+
+    initEvent(type, bubbles = false, cancelable = false) {
+      requireArguments(arguments.length, 1, "Event.initEvent");
+      const name = DOMString(type);
+      if (this.#dispatching) return;
+      this.#initialized = true;
+      this.#stopPropagation = this.#stopImmediately = this.#canceled = this.#trusted = false;
+      this.#target = null;
+      this.#type = name;
+      this.#bubbles = Boolean(bubbles);
+      this.#cancelable = Boolean(cancelable);
+    }
+
+    // §2.2 "set the canceled flag".
+    #cancel() {
+      if (this.#cancelable && !this.#passive) this.#canceled = true;
+    }
+
+    static {
+      const getTrusted = {
+        get isTrusted() {
+          return this.#trusted;
+        },
+      };
+      isTrusted = ReflectGetOwnPropertyDescriptor(getTrusted, "isTrusted");
+      isTrusted.configurable = false;
+
+      createTrusted = (Class, type, init) => {
+        const event = new Class(type, init);
+        event.#trusted = true;
+        return event;
+      };
+
+      // §2.9 "dispatch" with §2.10 "inner invoke". Listeners run in the request they were added in.
+      dispatch = (event, target, listeners) => {
+        event.#dispatching = true;
+        event.#target = event.#currentTarget = target;
+        event.#phase = AT_TARGET;
+        if (listeners !== null && !event.#stopPropagation) {
+          const snapshot = newList();
+          for (let i = 0; i < listeners.length; i++) push(snapshot, listeners[i]);
+          for (let i = 0; i < snapshot.length && !event.#stopImmediately; i++) {
+            const listener = snapshot[i];
+            if (listener.removed || listener.type !== event.#type) continue;
+            if (listener.once) removeListener(listeners, listener);
+            event.#passive = listener.passive;
+            try {
+              invoke(listener, event, target);
+            } catch (error) {
+              context.reportException(error);
+            }
+            event.#passive = false;
+          }
+        }
+        event.#phase = NONE;
+        event.#currentTarget = null;
+        event.#dispatching = event.#stopPropagation = event.#stopImmediately = false;
+        return !event.#canceled;
+      };
+
+      dispatchUntrusted = (event, target, listeners) => {
+        if (!isObject(event) || !(#dispatching in event)) throw new TypeError("the argument is not an Event");
+        if (event.#dispatching || !event.#initialized) {
+          throw new DOMException("the event is already being dispatched", "InvalidStateError");
+        }
+        event.#trusted = false;
+        return dispatch(event, target, listeners);
+      };
+    }
+  }
+
+  // Web IDL §3.12 "call a user object's operation".
+  function invoke(listener, event, target) {
+    const { callback } = listener;
+    if (typeof callback === "function") {
+      context.callIn(listener.token, callback, target, [event]);
+      return;
+    }
+    const method = callback.handleEvent;
+    if (typeof method !== "function") throw new TypeError("the listener has no handleEvent method");
+    context.callIn(listener.token, method, callback, [event]);
+  }
+
+  class CustomEvent extends Event {
+    #detail;
+
+    constructor(type, init = undefined) {
+      super(type, init);
+      const detail = dictionary(init)?.detail;
+      this.#detail = detail === undefined ? null : detail;
+    }
+
+    get detail() {
+      return this.#detail;
+    }
+
+    initCustomEvent(type, bubbles = false, cancelable = false, detail = null) {
+      requireArguments(arguments.length, 1, "CustomEvent.initCustomEvent");
+      this.initEvent(type, bubbles, cancelable);
+      this.#detail = detail;
+    }
+  }
+
+  function removeListener(listeners, listener) {
+    listener.removed = true;
+    let kept = 0;
+    for (let i = 0; i < listeners.length; i++) {
+      if (listeners[i] !== listener) listeners[kept++] = listeners[i];
+    }
+    listeners.length = kept;
+  }
+
+  function findListener(listeners, type, callback, capture) {
+    for (let i = 0; i < listeners.length; i++) {
+      const listener = listeners[i];
+      if (listener.type === type && listener.callback === callback && listener.capture === capture) return listener;
+    }
+    return undefined;
+  }
+
+  function checkCallback(callback) {
+    if (callback === null || callback === undefined) return null;
+    if (!isObject(callback)) throw new TypeError("the listener is neither a function nor an object");
+    return callback;
+  }
+
+  // §2.7 "flatten".
+  const flatten = (options) => (isObject(options) ? Boolean(options.capture) : Boolean(options));
+
+  let receiver;
+  let fire;
+  let listen;
+  let hasListener;
+
+  class EventTarget {
+    #listeners = null;
+
+    addEventListener(type, callback, options = undefined) {
+      const self = receiver(this);
+      requireArguments(arguments.length, 2, "EventTarget.addEventListener");
+      const name = DOMString(type);
+      const listener = checkCallback(callback);
+      const capture = flatten(options);
+      let once = false;
+      let passive = false;
+      let signal;
+      if (isObject(options)) {
+        once = Boolean(options.once);
+        passive = Boolean(options.passive);
+        signal = options.signal;
+        if (signal !== undefined && !nano.abort.isAbortSignal(signal)) {
+          throw new TypeError("the listener's signal is not an AbortSignal");
+        }
+      }
+      self.#add(name, listener, capture, once, passive, signal);
+    }
+
+    removeEventListener(type, callback, options = undefined) {
+      const self = receiver(this);
+      requireArguments(arguments.length, 2, "EventTarget.removeEventListener");
+      const name = DOMString(type);
+      const listener = checkCallback(callback);
+      const capture = flatten(options);
+      if (self.#listeners === null) return;
+      const found = findListener(self.#listeners, name, listener, capture);
+      if (found !== undefined) removeListener(self.#listeners, found);
+    }
+
+    dispatchEvent(event) {
+      const self = receiver(this);
+      requireArguments(arguments.length, 1, "EventTarget.dispatchEvent");
+      return dispatchUntrusted(event, outside(self), self.#listeners);
+    }
+
+    // §2.7 "add an event listener".
+    #add(type, callback, capture, once, passive, signal) {
+      if (callback === null || (signal !== undefined && nano.abort.isAborted(signal))) return;
+      this.#listeners ??= newList();
+      const listeners = this.#listeners;
+      if (findListener(listeners, type, callback, capture) !== undefined) return;
+      const listener = {
+        __proto__: null, type, callback, capture, once, passive, removed: false, token: context.current(),
+      };
+      push(listeners, listener);
+      if (signal !== undefined) nano.abort.addAlgorithm(signal, () => removeListener(listeners, listener));
+    }
+
+    static {
+      receiver = (self) => {
+        if (self === undefined || self === null || self === global) return globalTarget;
+        if (!isObject(self) || !(#listeners in self)) throw new TypeError("Illegal invocation");
+        return self;
+      };
+      fire = (target, event) => dispatch(event, outside(target), target.#listeners);
+      listen = (target, type, callback) => target.#add(type, callback, false, false, false, undefined);
+      hasListener = (target, type) => {
+        const listeners = target.#listeners;
+        if (listeners === null) return false;
+        for (let i = 0; i < listeners.length; i++) if (listeners[i].type === type) return true;
+        return false;
+      };
+    }
+  }
+
+  const globalTarget = new EventTarget();
+  const outside = (target) => (target === globalTarget ? global : target);
+
+  /** HTML §8.1.8.1: the state behind an event handler attribute such as `onabort`, made when it is first set. */
+  class EventHandler {
+    value = null;
+
+    constructor(target, type) {
+      const self = this;
+      listen(target, type, function (event) {
+        if (typeof self.value !== "function") return;
+        if (ReflectApply(self.value, this, [event]) === false) event.preventDefault();
+      });
+    }
+
+    set(value) {
+      this.value = isObject(value) ? value : null;
+    }
+  }
+
+  defineInterface(Event);
+  defineConstants(Event, { __proto__: null, NONE, CAPTURING_PHASE: 1, AT_TARGET, BUBBLING_PHASE: 3 });
+  defineInterface(CustomEvent);
+  defineInterface(EventTarget);
+
+  nano.events = { __proto__: null, Event, EventTarget, createTrusted, fire, hasListener, EventHandler, globalTarget };
+  nano.expose("Event", Event);
+  nano.expose("CustomEvent", CustomEvent);
+  nano.expose("EventTarget", EventTarget);
+  const { addEventListener, removeEventListener, dispatchEvent } = EventTarget.prototype;
+  nano.exposeOperation("addEventListener", addEventListener);
+  nano.exposeOperation("removeEventListener", removeEventListener);
+  nano.exposeOperation("dispatchEvent", dispatchEvent);
+});

@@ -1,0 +1,232 @@
+"use strict";
+// Headers: Fetch Standard §2.2 (header lists) and §5.1 (the class). Names are kept in lower case. A server sets and
+// reads any field, so that the guards "request" and "response" forbid no names; "immutable" forbids changes.
+
+(function (nano) {
+  const {
+    ArrayPrototypeSort, Map, MapPrototypeGet, MapPrototypeGetSize, MapPrototypeSet, RegExpPrototypeExec,
+    StringPrototypeCharCodeAt, StringPrototypeSlice, StringPrototypeToLowerCase, SymbolIterator, TypeError,
+    arrayFromList, illegalInvocation, isObject, newList, push,
+  } = nano.primordials;
+  const { ByteString, defineInterface, defineIterable, record, requireArguments, sequence, sequenceFrom } = nano.webidl;
+
+  // §2.2.1: a name is a token (RFC 9110 §5.6.2); a value has no NUL, CR or LF, and no white space around it.
+  const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+  const forbidden = /[\0\r\n]/;
+
+  /** Names met before, valid, with their lower case. Bounded: an app may make up any number of them. */
+  const names = new Map();
+  const NAMES = 512;
+
+  function normalizeName(value) {
+    const known = MapPrototypeGet(names, value);
+    if (known !== undefined) return known;
+    const name = ByteString(value, "a header's name");
+    if (RegExpPrototypeExec(token, name) === null) throw new TypeError(`"${name}" is not a header name`);
+    const lower = StringPrototypeToLowerCase(name);
+    if (MapPrototypeGetSize(names) < NAMES) MapPrototypeSet(names, name, lower);
+    return lower;
+  }
+
+  const isSpace = (code) => code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
+
+  function normalizeValue(value) {
+    const text = ByteString(value, "a header's value");
+    let start = 0;
+    let end = text.length;
+    while (start < end && isSpace(StringPrototypeCharCodeAt(text, start))) start++;
+    while (end > start && isSpace(StringPrototypeCharCodeAt(text, end - 1))) end--;
+    const trimmed = end - start === text.length ? text : StringPrototypeSlice(text, start, end);
+    if (RegExpPrototypeExec(forbidden, trimmed) !== null) throw new TypeError("a header's value has a line break or NUL");
+    return trimmed;
+  }
+
+  let pairsOf;
+  let listOf;
+  let isImmutable;
+  let create;
+  let fill;
+  let setContentType;
+
+  class Headers {
+    /** Names and values in turn, as they were appended. */
+    #list = newList();
+    #immutable = false;
+    /** What iteration sees, until the list changes. */
+    #sorted = undefined;
+
+    constructor(init = undefined) {
+      if (init !== undefined) fill(this, init);
+    }
+
+    append(name, value) {
+      if (!(#list in this)) illegalInvocation();
+      requireArguments(arguments.length, 2, "Headers.append");
+      this.#append(name, value);
+    }
+
+    delete(name) {
+      const list = this.#list;
+      requireArguments(arguments.length, 1, "Headers.delete");
+      const key = normalizeName(name);
+      this.#checkGuard();
+      let kept = 0;
+      for (let i = 0; i < list.length; i += 2) {
+        if (list[i] === key) continue;
+        list[kept++] = list[i];
+        list[kept++] = list[i + 1];
+      }
+      list.length = kept;
+    }
+
+    get(name) {
+      const list = this.#list;
+      requireArguments(arguments.length, 1, "Headers.get");
+      const key = normalizeName(name);
+      let value = null;
+      for (let i = 0; i < list.length; i += 2) {
+        if (list[i] === key) value = value === null ? list[i + 1] : `${value}, ${list[i + 1]}`;
+      }
+      return value;
+    }
+
+    getSetCookie() {
+      const list = this.#list;
+      const cookies = newList();
+      for (let i = 0; i < list.length; i += 2) if (list[i] === "set-cookie") push(cookies, list[i + 1]);
+      return arrayFromList(cookies);
+    }
+
+    has(name) {
+      const list = this.#list;
+      requireArguments(arguments.length, 1, "Headers.has");
+      const key = normalizeName(name);
+      for (let i = 0; i < list.length; i += 2) if (list[i] === key) return true;
+      return false;
+    }
+
+    set(name, value) {
+      const list = this.#list;
+      requireArguments(arguments.length, 2, "Headers.set");
+      const key = normalizeName(name);
+      const text = normalizeValue(value);
+      this.#checkGuard();
+      let kept = 0;
+      let found = false;
+      for (let i = 0; i < list.length; i += 2) {
+        if (list[i] === key) {
+          if (found) continue;
+          found = true;
+          list[i + 1] = text;
+        }
+        list[kept] = list[i];
+        list[kept + 1] = list[i + 1];
+        kept += 2;
+      }
+      list.length = kept;
+      if (found) return;
+      push(list, key);
+      push(list, text);
+    }
+
+    #append(name, value) {
+      const key = normalizeName(name);
+      const text = normalizeValue(value);
+      this.#checkGuard();
+      push(this.#list, key);
+      push(this.#list, text);
+    }
+
+    #checkGuard() {
+      if (this.#immutable) throw new TypeError("these headers cannot be changed");
+      this.#sorted = undefined;
+    }
+
+    /** §2.2.2 "sort and combine". */
+    #sortAndCombine() {
+      const list = this.#list;
+      const order = newList();
+      for (let i = 0; i < list.length; i += 2) push(order, i);
+      ArrayPrototypeSort(order, (a, b) => (list[a] < list[b] ? -1 : list[a] > list[b] ? 1 : a - b));
+      const sorted = newList();
+      for (let i = 0; i < order.length; i++) {
+        const name = list[order[i]];
+        const value = list[order[i] + 1];
+        const end = sorted.length;
+        if (end !== 0 && sorted[end - 2] === name && name !== "set-cookie") {
+          sorted[end - 1] = `${sorted[end - 1]}, ${value}`;
+        } else {
+          push(sorted, name);
+          push(sorted, value);
+        }
+      }
+      return sorted;
+    }
+
+    static {
+      pairsOf = (headers) => (headers.#sorted ??= headers.#sortAndCombine());
+      listOf = (headers) => headers.#list;
+      isImmutable = (headers) => headers.#immutable;
+
+      create = (list, immutable) => {
+        const headers = new Headers();
+        headers.#list = list;
+        headers.#immutable = immutable;
+        return headers;
+      };
+
+      /** §5.1 "fill". */
+      fill = (headers, init) => {
+        if (!isObject(init)) throw new TypeError("Headers: the argument is neither a sequence nor a record");
+        const method = init[SymbolIterator];
+        if (method === undefined || method === null) {
+          const flat = record(init, (name) => ByteString(name, "a header's name"), headerValue, "the headers");
+          for (let i = 0; i < flat.length; i += 2) headers.#append(flat[i], flat[i + 1]);
+          return;
+        }
+        if (#list in init && method === entries) {
+          const list = init.#list;
+          for (let i = 0; i < list.length; i += 2) {
+            push(headers.#list, list[i]);
+            push(headers.#list, list[i + 1]);
+          }
+          return;
+        }
+        const pairs = sequenceFrom(init, method, (pair) => sequence(pair, headerValue, "a header"), "the headers");
+        for (let i = 0; i < pairs.length; i++) {
+          if (pairs[i].length !== 2) throw new TypeError("Headers: each header must have a name and a value alone");
+          headers.#append(pairs[i][0], pairs[i][1]);
+        }
+      };
+
+      /** Fetch §5.4 step 36, §5.5 "initialize a response" step 6: where nobody set one. */
+      setContentType = (headers, type) => {
+        const list = headers.#list;
+        for (let i = 0; i < list.length; i += 2) if (list[i] === "content-type") return;
+        push(list, "content-type");
+        push(list, type);
+        headers.#sorted = undefined;
+      };
+    }
+  }
+
+  const headerValue = (value) => ByteString(value, "a header's name or value");
+  defineInterface(Headers);
+  defineIterable(Headers, pairsOf);
+  const { entries } = Headers.prototype;
+
+  /** A copy of a flat list. */
+  function copyList(list) {
+    const copy = newList();
+    for (let i = 0; i < list.length; i++) push(copy, list[i]);
+    return copy;
+  }
+
+  nano.headers = {
+    __proto__: null,
+    copyList, create, fill, isImmutable, listOf, setContentType,
+    /** The flat list as an array, for Rust. */
+    arrayOf: (headers) => arrayFromList(listOf(headers)),
+  };
+  nano.expose("Headers", Headers);
+});

@@ -1,0 +1,119 @@
+"use strict";
+// The intrinsics as they are before any app runs. Platform code reaches the language through these alone, so that
+// an app that patches `Array.prototype.push` or `Promise.prototype.then` changes nothing but itself.
+//
+// Names follow one rule: `Array.isArray` is `ArrayIsArray`, `Array.prototype.push` is `ArrayPrototypePush` and takes
+// its `this` first, the getter `Map.prototype.size` is `MapPrototypeGetSize`, `Symbol.iterator` is `SymbolIterator`.
+
+(function (nano) {
+  const { getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
+  const { setPrototypeOf } = Object;
+  const { slice, toUpperCase } = String.prototype;
+  const { apply, bind, call } = Function.prototype;
+
+  /** `uncurryThis(f)(self, ...rest)` is `f.call(self, ...rest)`, whatever becomes of `Function.prototype.call`. */
+  const uncurryThis = bind.bind(call);
+  const applyTo = uncurryThis(apply);
+
+  const primordials = { __proto__: null, uncurryThis };
+
+  function nameOf(key) {
+    const text = typeof key === "symbol" ? `Symbol${nameOf(key.description.slice("Symbol.".length))}` : key;
+    return toUpperCase.call(text[0]) + slice.call(text, 1);
+  }
+
+  function captureStatics(prefix, holder) {
+    for (const key of ownKeys(holder)) {
+      if (key === "prototype" || key === "name" || key === "length") continue;
+      const { value } = getOwnPropertyDescriptor(holder, key);
+      if (value === undefined) continue;
+      // Most statics ignore `this`; those of Promise and Array construct with it.
+      primordials[prefix + nameOf(key)] = typeof value === "function" ? value.bind(holder) : value;
+    }
+  }
+
+  function capturePrototype(prefix, prototype) {
+    for (const key of ownKeys(prototype)) {
+      if (key === "constructor") continue;
+      const { value, get } = getOwnPropertyDescriptor(prototype, key);
+      if (typeof value === "function") primordials[`${prefix}Prototype${nameOf(key)}`] = uncurryThis(value);
+      else if (get !== undefined) primordials[`${prefix}PrototypeGet${nameOf(key)}`] = uncurryThis(get);
+    }
+  }
+
+  for (const name of ["JSON", "Math", "Reflect"]) captureStatics(name, globalThis[name]);
+
+  for (const name of [
+    "Array", "ArrayBuffer", "BigInt", "Boolean", "DataView", "Date", "Error", "Function", "Map", "Number", "Object",
+    "Promise", "RangeError", "RegExp", "Set", "String", "Symbol", "TypeError", "Uint8Array", "WeakMap", "WeakRef",
+  ]) {
+    const intrinsic = globalThis[name];
+    primordials[name] = intrinsic;
+    captureStatics(name, intrinsic);
+    capturePrototype(name, intrinsic.prototype);
+    primordials[`${name}Prototype`] = intrinsic.prototype;
+  }
+
+  capturePrototype("TypedArray", getPrototypeOf(Uint8Array.prototype));
+  capturePrototype("ArrayIterator", getPrototypeOf([][Symbol.iterator]()));
+  primordials.IteratorPrototype = getPrototypeOf(getPrototypeOf([][Symbol.iterator]()));
+  primordials.AsyncIteratorPrototype = getPrototypeOf(getPrototypeOf((async function* () {}).prototype));
+
+  // Lists.
+
+  /** An empty list of our own: an array without a prototype, so that nobody's setters see what is put into it. */
+  primordials.newList = () => setPrototypeOf([], null);
+
+  /** Appends to a list made by `newList`. */
+  primordials.push = (list, value) => {
+    list[list.length] = value;
+  };
+
+  /** A list as an array for an app to keep. */
+  primordials.arrayFromList = primordials.ArrayPrototypeSlice;
+
+  // Promises. What these return or take are native promises of our own making, never an app's thenable.
+
+  const { Promise: NativePromise, PromisePrototypeThen, PromiseResolve, TypeError: NativeTypeError } = primordials;
+
+  /** A promise with its `resolve` and `reject`. */
+  primordials.newPromise = () => {
+    const capability = { __proto__: null, promise: undefined, resolve: undefined, reject: undefined };
+    capability.promise = new NativePromise((resolve, reject) => {
+      capability.resolve = resolve;
+      capability.reject = reject;
+    });
+    return capability;
+  };
+
+  const ignore = () => {};
+
+  /** Runs a reaction for its effect. */
+  primordials.uponPromise = (promise, onFulfilled, onRejected) => {
+    PromisePrototypeThen(promise, onFulfilled, onRejected);
+  };
+
+  /** Says that a rejection is handled elsewhere. */
+  primordials.markHandled = (promise) => {
+    PromisePrototypeThen(promise, undefined, ignore);
+  };
+
+  /** A promise for whatever `callback` returns, resolved as WebIDL's "invoke a callback" does. */
+  primordials.promiseCall = (callback, self, args) => {
+    try {
+      return PromiseResolve(applyTo(callback, self, args));
+    } catch (error) {
+      return primordials.PromiseReject(error);
+    }
+  };
+
+  /** Says whether `value` can have properties. */
+  primordials.isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
+
+  /** Throws what a method throws that is called on an object of another kind. */
+  primordials.illegalInvocation = () => {
+    throw new NativeTypeError("Illegal invocation");
+  };
+
+  nano.primordials = primordials;
+});

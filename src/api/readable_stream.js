@@ -1,0 +1,348 @@
+"use strict";
+// How a ReadableStream works, seen from inside: Streams Standard §4, with default controllers and readers. What the
+// standard calls internal slots are the fields of `Stream`, `Reader` and `Controller`, and its abstract operations
+// are their methods. No app ever holds one of these: `readable_stream_classes.js` wraps them.
+
+(function (nano) {
+  const { context } = nano;
+  const {
+    PromisePrototypeThen, PromiseReject, PromiseResolve, TypeError, TypedArrayPrototypeSlice, markHandled,
+    newList, newPromise, promiseCall, push, uponPromise,
+  } = nano.primordials;
+  const { isUint8Array } = nano.webidl;
+  const { SizedQueue } = nano.queuing;
+
+  const READABLE = "readable";
+  const CLOSED = "closed";
+  const ERRORED = "errored";
+
+  const nothing = () => {};
+  const one = () => 1;
+
+  class Stream {
+    state = READABLE;
+    storedError = undefined;
+    disturbed = false;
+    /** The reader the stream is locked to. */
+    reader = undefined;
+    controller = undefined;
+    /** The ReadableStream an app sees, once it does. */
+    object = undefined;
+
+    get locked() {
+      return this.reader !== undefined;
+    }
+
+    /** §4.9.2 ReadableStreamCancel. */
+    cancel(reason) {
+      this.disturbed = true;
+      if (this.state === CLOSED) return PromiseResolve();
+      if (this.state === ERRORED) return PromiseReject(this.storedError);
+      this.close();
+      return PromisePrototypeThen(this.controller.cancelSteps(reason), nothing);
+    }
+
+    /** §4.9.2 ReadableStreamClose. */
+    close() {
+      this.state = CLOSED;
+      if (this.reader === undefined) return;
+      this.reader.closed.resolve();
+      const requests = this.reader.takeRequests();
+      for (let i = 0; i < requests.length; i++) requests[i].close();
+    }
+
+    /** §4.9.2 ReadableStreamError. */
+    error(error) {
+      this.state = ERRORED;
+      this.storedError = error;
+      if (this.reader === undefined) return;
+      this.reader.closed.reject(error);
+      markHandled(this.reader.closed.promise);
+      this.reader.failRequests(error);
+    }
+
+    /** §4.9.3 ReadableStreamDefaultReaderRead. A request has the steps `chunk(value)`, `close()` and `error(e)`. */
+    read(request) {
+      this.disturbed = true;
+      if (this.state === CLOSED) request.close();
+      else if (this.state === ERRORED) request.error(this.storedError);
+      else this.controller.pullSteps(request);
+    }
+
+    /** §4.9.1 ReadableStreamDefaultTee; `clone` gives the second branch copies of the bytes. */
+    tee(clone) {
+      const stream = this;
+      const reader = new Reader(stream);
+      const finished = newPromise();
+      const reasons = [undefined, undefined];
+      const canceled = [false, false];
+      let reading = false;
+      let readAgain = false;
+
+      const request = {
+        __proto__: null,
+        chunk(chunk) {
+          // A microtask later, so that a reader's closed promise settles before the chunks of a closing stream.
+          uponPromise(PromiseResolve(), () => {
+            readAgain = false;
+            const second = clone && isUint8Array(chunk) ? TypedArrayPrototypeSlice(chunk) : chunk;
+            if (!canceled[0]) first.controller.enqueue(chunk);
+            if (!canceled[1]) other.controller.enqueue(second);
+            reading = false;
+            if (readAgain) pull();
+          });
+        },
+        close() {
+          reading = false;
+          if (!canceled[0]) first.controller.close();
+          if (!canceled[1]) other.controller.close();
+          if (!canceled[0] || !canceled[1]) finished.resolve();
+        },
+        error() {
+          reading = false;
+        },
+      };
+
+      function pull() {
+        if (reading) {
+          readAgain = true;
+        } else {
+          reading = true;
+          stream.read(request);
+        }
+        return PromiseResolve();
+      }
+
+      const cancel = (branch) => (reason) => {
+        canceled[branch] = true;
+        reasons[branch] = reason;
+        if (canceled[1 - branch]) finished.resolve(stream.cancel([reasons[0], reasons[1]]));
+        return finished.promise;
+      };
+
+      const first = create(pull, cancel(0), 1);
+      const other = create(pull, cancel(1), 1);
+      uponPromise(reader.closed.promise, undefined, (error) => {
+        first.controller.error(error);
+        other.controller.error(error);
+        if (!canceled[0] || !canceled[1]) finished.resolve();
+      });
+      return [first, other];
+    }
+  }
+
+  class Reader {
+    stream;
+    /** What settles when the stream closes or fails, or the reader lets go. */
+    closed = newPromise();
+    #requests = newList();
+    #first = 0;
+
+    /** §4.9.3 ReadableStreamReaderGenericInitialize. */
+    constructor(stream) {
+      if (stream.reader !== undefined) throw new TypeError("the stream is locked to a reader");
+      this.stream = stream;
+      stream.reader = this;
+      if (stream.state === CLOSED) {
+        this.closed.resolve();
+      } else if (stream.state === ERRORED) {
+        this.closed.reject(stream.storedError);
+        markHandled(this.closed.promise);
+      }
+    }
+
+    /** §4.9.3 ReadableStreamDefaultReaderRelease. */
+    release() {
+      const { stream } = this;
+      const error = new TypeError("the reader was released");
+      if (stream.state !== READABLE) this.closed = newPromise();
+      this.closed.reject(error);
+      markHandled(this.closed.promise);
+      stream.reader = undefined;
+      this.stream = undefined;
+      this.failRequests(error);
+    }
+
+    get waiting() {
+      return this.#requests.length - this.#first;
+    }
+
+    addRequest(request) {
+      push(this.#requests, request);
+    }
+
+    shiftRequest() {
+      const request = this.#requests[this.#first];
+      this.#requests[this.#first++] = undefined;
+      if (this.#first === this.#requests.length) this.takeRequests();
+      return request;
+    }
+
+    /** All that wait, none of them waiting any longer. */
+    takeRequests() {
+      const requests = newList();
+      for (let i = this.#first; i < this.#requests.length; i++) push(requests, this.#requests[i]);
+      this.#requests = newList();
+      this.#first = 0;
+      return requests;
+    }
+
+    failRequests(error) {
+      const requests = this.takeRequests();
+      for (let i = 0; i < requests.length; i++) requests[i].error(error);
+    }
+  }
+
+  class Controller {
+    stream;
+    /** The ReadableStreamDefaultController an app sees, if there is one. */
+    object = undefined;
+    #pull;
+    #cancel;
+    #size;
+    #highWaterMark;
+    #queue = new SizedQueue();
+    #started = false;
+    #closeRequested = false;
+    #pulling = false;
+    #pullAgain = false;
+    /** The request whose code the source is: it is called there, whoever reads. */
+    #token = context.current();
+
+    constructor(stream, pull, cancel, highWaterMark, size) {
+      this.stream = stream;
+      this.#pull = pull;
+      this.#cancel = cancel;
+      this.#highWaterMark = highWaterMark;
+      this.#size = size;
+      stream.controller = this;
+    }
+
+    /** §4.9.4 SetUpReadableStreamDefaultController, from the start algorithm's result on. */
+    start(result) {
+      uponPromise(
+        PromiseResolve(result),
+        () => {
+          this.#started = true;
+          this.#callPullIfNeeded();
+        },
+        (error) => this.error(error),
+      );
+    }
+
+    get canCloseOrEnqueue() {
+      return !this.#closeRequested && this.stream.state === READABLE;
+    }
+
+    get desiredSize() {
+      const { state } = this.stream;
+      if (state === ERRORED) return null;
+      return state === CLOSED ? 0 : this.#highWaterMark - this.#queue.total;
+    }
+
+    close() {
+      if (!this.canCloseOrEnqueue) return;
+      this.#closeRequested = true;
+      if (!this.#queue.empty) return;
+      this.#clearAlgorithms();
+      this.stream.close();
+    }
+
+    enqueue(chunk) {
+      if (!this.canCloseOrEnqueue) return;
+      const { reader } = this.stream;
+      if (reader !== undefined && reader.waiting > 0) {
+        reader.shiftRequest().chunk(chunk);
+      } else {
+        try {
+          const size = context.callIn(this.#token, this.#size, undefined, [chunk]);
+          this.#queue.enqueue(chunk, size);
+        } catch (error) {
+          this.error(error);
+          throw error;
+        }
+      }
+      this.#callPullIfNeeded();
+    }
+
+    error(error) {
+      if (this.stream.state !== READABLE) return;
+      this.#queue.reset();
+      this.#clearAlgorithms();
+      this.stream.error(error);
+    }
+
+    cancelSteps(reason) {
+      this.#queue.reset();
+      const cancel = this.#cancel;
+      this.#clearAlgorithms();
+      return promiseCall(context.callIn, undefined, [this.#token, cancel, undefined, [reason]]);
+    }
+
+    pullSteps(request) {
+      if (this.#queue.empty) {
+        this.stream.reader.addRequest(request);
+        this.#callPullIfNeeded();
+        return;
+      }
+      const chunk = this.#queue.dequeue();
+      if (this.#closeRequested && this.#queue.empty) {
+        this.#clearAlgorithms();
+        this.stream.close();
+      } else {
+        this.#callPullIfNeeded();
+      }
+      request.chunk(chunk);
+    }
+
+    #clearAlgorithms() {
+      this.#pull = this.#cancel = this.#size = undefined;
+    }
+
+    #shouldPull() {
+      if (!this.#started || !this.canCloseOrEnqueue) return false;
+      const { reader } = this.stream;
+      return (reader !== undefined && reader.waiting > 0) || this.desiredSize > 0;
+    }
+
+    #callPullIfNeeded() {
+      if (!this.#shouldPull()) return;
+      if (this.#pulling) {
+        this.#pullAgain = true;
+        return;
+      }
+      this.#pulling = true;
+      uponPromise(
+        promiseCall(context.callIn, undefined, [this.#token, this.#pull, undefined, [this]]),
+        () => {
+          this.#pulling = false;
+          if (!this.#pullAgain) return;
+          this.#pullAgain = false;
+          this.#callPullIfNeeded();
+        },
+        (error) => this.error(error),
+      );
+    }
+  }
+
+  /** §4.9.1 CreateReadableStream: `pull(controller)` and `cancel(reason)` are the platform's own functions. */
+  function create(pull, cancel, highWaterMark) {
+    const stream = new Stream();
+    new Controller(stream, pull, cancel, highWaterMark, one).start();
+    return stream;
+  }
+
+  /** A stream of one chunk, or of none if `bytes` is undefined. */
+  function createFull(bytes) {
+    const stream = new Stream();
+    const controller = new Controller(stream, nothing, nothing, 0, one);
+    if (bytes !== undefined) controller.enqueue(bytes);
+    controller.close();
+    return stream;
+  }
+
+  nano.streams = {
+    __proto__: null, READABLE, CLOSED, ERRORED, Stream, Reader, Controller, create, createFull,
+    isStream: undefined, wrap: undefined, unwrap: undefined,
+  };
+});

@@ -1,0 +1,302 @@
+"use strict";
+// ReadableStream, its default reader and controller as an app sees them: Streams Standard §4.2, §4.4, §4.6.
+
+(function (nano) {
+  const { streams } = nano;
+  const {
+    AsyncIteratorPrototype, Boolean, ObjectDefineProperty, ObjectSetPrototypeOf, PromisePrototypeThen, PromiseReject,
+    PromiseResolve, ReflectApply, SymbolAsyncIterator, SymbolIterator, TypeError, isObject, newPromise,
+  } = nano.primordials;
+  const { callback, defineInterface, dictionary, enumeration, makeEnumerable, requireArguments } = nano.webidl;
+  const { Controller, Reader, Stream, create } = streams;
+  const { extractHighWaterMark, extractSizeAlgorithm, toStrategy } = nano.queuing;
+
+  const internal = { __proto__: null };
+  const illegal = () => PromiseReject(new TypeError("Illegal invocation"));
+
+  class ReadableStream {
+    #stream;
+
+    constructor(underlyingSource = undefined, strategy = undefined) {
+      if (underlyingSource === internal) {
+        this.#stream = strategy;
+        return;
+      }
+      if (underlyingSource !== undefined && !isObject(underlyingSource)) {
+        throw new TypeError("ReadableStream: the underlying source is not an object");
+      }
+      const options = toStrategy(strategy);
+      const source = toSource(underlyingSource);
+      const size = extractSizeAlgorithm(options);
+      const highWaterMark = extractHighWaterMark(options, 1);
+      const stream = (this.#stream = new Stream());
+      stream.object = this;
+      const call = (method) => (argument) =>
+        method === undefined ? undefined : ReflectApply(method, underlyingSource, [argument]);
+      const cancel = call(source.cancel);
+      const pull = call(source.pull);
+      const controller = new Controller(stream, () => pull(outsideController(controller)), cancel, highWaterMark, size);
+      controller.start(
+        source.start === undefined
+          ? undefined
+          : ReflectApply(source.start, underlyingSource, [outsideController(controller)]),
+      );
+    }
+
+    static from(asyncIterable) {
+      requireArguments(arguments.length, 1, "ReadableStream.from");
+      return streams.wrap(fromIterable(asyncIterable));
+    }
+
+    get locked() {
+      return this.#stream.locked;
+    }
+
+    cancel(reason = undefined) {
+      if (!isObject(this) || !(#stream in this)) return illegal();
+      if (this.#stream.locked) return PromiseReject(new TypeError("the stream is locked to a reader"));
+      return this.#stream.cancel(reason);
+    }
+
+    getReader(options = undefined) {
+      const stream = this.#stream;
+      const mode = dictionary(options, "getReader's options")?.mode;
+      if (mode !== undefined) {
+        enumeration(mode, ["byob"], "getReader's mode");
+        throw new TypeError("getReader: the stream is not a byte stream");
+      }
+      return new ReadableStreamDefaultReader(internal, new Reader(stream));
+    }
+
+    tee() {
+      const branches = this.#stream.tee(false);
+      return [streams.wrap(branches[0]), streams.wrap(branches[1])];
+    }
+
+    values(options = undefined) {
+      const stream = this.#stream;
+      const preventCancel = Boolean(dictionary(options, "values' options")?.preventCancel);
+      return new ReadableStreamAsyncIterator(new Reader(stream), preventCancel);
+    }
+
+    static {
+      streams.isStream = (value) => isObject(value) && #stream in value;
+      streams.unwrap = (object) => object.#stream;
+      streams.wrap = (stream) => {
+        stream.object ??= new ReadableStream(internal, stream);
+        return stream.object;
+      };
+    }
+  }
+
+  /** §4.2.3: the underlying source's members, in Web IDL's order. */
+  function toSource(object) {
+    const source = { __proto__: null, cancel: undefined, pull: undefined, start: undefined };
+    if (object === undefined) return source;
+    const { cancel } = object;
+    if (cancel !== undefined) source.cancel = callback(cancel, "the underlying source's cancel");
+    const { pull } = object;
+    if (pull !== undefined) source.pull = callback(pull, "the underlying source's pull");
+    const { start } = object;
+    if (start !== undefined) source.start = callback(start, "the underlying source's start");
+    const { type } = object;
+    if (type !== undefined) {
+      enumeration(type, ["bytes"], "the underlying source's type");
+      throw new TypeError("ReadableStream: byte streams are not available");
+    }
+    return source;
+  }
+
+  const outsideController = (controller) => {
+    controller.object ??= new ReadableStreamDefaultController(internal, controller);
+    return controller.object;
+  };
+
+  class ReadableStreamDefaultController {
+    #controller;
+
+    constructor(key = undefined, controller = undefined) {
+      if (key !== internal) throw new TypeError("Illegal constructor");
+      this.#controller = controller;
+    }
+
+    get desiredSize() {
+      return this.#controller.desiredSize;
+    }
+
+    close() {
+      const controller = this.#controller;
+      if (!controller.canCloseOrEnqueue) throw new TypeError("the stream is already closed, or failed");
+      controller.close();
+    }
+
+    enqueue(chunk = undefined) {
+      const controller = this.#controller;
+      if (!controller.canCloseOrEnqueue) throw new TypeError("the stream is already closed, or failed");
+      controller.enqueue(chunk);
+    }
+
+    error(error = undefined) {
+      this.#controller.error(error);
+    }
+  }
+
+  class ReadableStreamDefaultReader {
+    #reader;
+
+    constructor(stream, reader = undefined) {
+      if (stream === internal) {
+        this.#reader = reader;
+        return;
+      }
+      requireArguments(arguments.length, 1, "new ReadableStreamDefaultReader");
+      if (!streams.isStream(stream)) throw new TypeError("ReadableStreamDefaultReader: not a ReadableStream");
+      this.#reader = new Reader(streams.unwrap(stream));
+    }
+
+    get closed() {
+      if (!isObject(this) || !(#reader in this)) return illegal();
+      return this.#reader.closed.promise;
+    }
+
+    cancel(reason = undefined) {
+      if (!isObject(this) || !(#reader in this)) return illegal();
+      const { stream } = this.#reader;
+      return stream === undefined ? released() : stream.cancel(reason);
+    }
+
+    read() {
+      if (!isObject(this) || !(#reader in this)) return illegal();
+      const { stream } = this.#reader;
+      if (stream === undefined) return released();
+      const { promise, resolve, reject } = newPromise();
+      stream.read({
+        __proto__: null,
+        chunk: (value) => resolve({ value, done: false }),
+        close: () => resolve({ value: undefined, done: true }),
+        error: reject,
+      });
+      return promise;
+    }
+
+    releaseLock() {
+      const reader = this.#reader;
+      if (reader.stream !== undefined) reader.release();
+    }
+  }
+
+  const released = () => PromiseReject(new TypeError("the reader was released"));
+
+  /** §4.2.5 with Web IDL §3.7.10: each call waits for the one before. */
+  class ReadableStreamAsyncIterator {
+    #reader;
+    #preventCancel;
+    #ongoing = undefined;
+    #finished = false;
+
+    constructor(reader, preventCancel) {
+      this.#reader = reader;
+      this.#preventCancel = preventCancel;
+    }
+
+    next() {
+      if (!isObject(this) || !(#reader in this)) return illegal();
+      return this.#after(() => this.#next());
+    }
+
+    return(value = undefined) {
+      if (!isObject(this) || !(#reader in this)) return illegal();
+      return PromisePrototypeThen(
+        this.#after(() => this.#return(value)),
+        () => ({ value, done: true }),
+      );
+    }
+
+    #after(steps) {
+      this.#ongoing = this.#ongoing === undefined ? steps() : PromisePrototypeThen(this.#ongoing, steps, steps);
+      return this.#ongoing;
+    }
+
+    #next() {
+      if (this.#finished) return PromiseResolve({ value: undefined, done: true });
+      const { promise, resolve, reject } = newPromise();
+      this.#reader.stream.read({
+        __proto__: null,
+        chunk: (value) => resolve({ value, done: false }),
+        close: () => {
+          this.#finish();
+          resolve({ value: undefined, done: true });
+        },
+        error: (error) => {
+          this.#finish();
+          reject(error);
+        },
+      });
+      return promise;
+    }
+
+    #return(value) {
+      if (this.#finished) return PromiseResolve();
+      const { stream } = this.#reader;
+      const result = this.#preventCancel ? PromiseResolve() : stream.cancel(value);
+      this.#finish();
+      return result;
+    }
+
+    #finish() {
+      this.#finished = true;
+      this.#reader.release();
+    }
+  }
+
+  // ReadableStream.from: §4.9.1 ReadableStreamFromIterable.
+
+  function fromIterable(iterable) {
+    const { iterator, next, sync } = getIterator(iterable);
+
+    function pull(controller) {
+      return PromisePrototypeThen(PromiseResolve(ReflectApply(next, iterator, [])), (result) => {
+        if (!isObject(result)) throw new TypeError("ReadableStream.from: the iterator's result is not an object");
+        if (result.done) controller.close();
+        else if (sync) return PromisePrototypeThen(PromiseResolve(result.value), (value) => controller.enqueue(value));
+        else controller.enqueue(result.value);
+        return undefined;
+      });
+    }
+
+    function cancel(reason) {
+      const method = iterator.return;
+      if (method === undefined || method === null) return undefined;
+      return PromisePrototypeThen(PromiseResolve(ReflectApply(method, iterator, [reason])), (result) => {
+        if (!isObject(result)) throw new TypeError("ReadableStream.from: return() gave no object");
+      });
+    }
+
+    return create(pull, cancel, 0);
+  }
+
+  function getIterator(iterable) {
+    if (iterable === undefined || iterable === null) throw new TypeError("ReadableStream.from: not iterable");
+    let method = iterable[SymbolAsyncIterator];
+    const sync = method === undefined || method === null;
+    if (sync) method = iterable[SymbolIterator];
+    if (typeof method !== "function") throw new TypeError("ReadableStream.from: not iterable");
+    const iterator = ReflectApply(method, iterable, []);
+    if (!isObject(iterator)) throw new TypeError("ReadableStream.from: the iterator is not an object");
+    return { __proto__: null, iterator, next: iterator.next, sync };
+  }
+
+  defineInterface(ReadableStream);
+  ObjectDefineProperty(ReadableStream.prototype, SymbolAsyncIterator, {
+    __proto__: null, value: ReadableStream.prototype.values, writable: true, configurable: true,
+  });
+  defineInterface(ReadableStreamDefaultController);
+  defineInterface(ReadableStreamDefaultReader);
+  delete ReadableStreamAsyncIterator.prototype.constructor;
+  ObjectSetPrototypeOf(ReadableStreamAsyncIterator.prototype, AsyncIteratorPrototype);
+  makeEnumerable(ReadableStreamAsyncIterator.prototype);
+
+  nano.expose("ReadableStream", ReadableStream);
+  nano.expose("ReadableStreamDefaultController", ReadableStreamDefaultController);
+  nano.expose("ReadableStreamDefaultReader", ReadableStreamDefaultReader);
+});

@@ -1,0 +1,308 @@
+"use strict";
+// Request: Fetch Standard §5.4. A request that came in over HTTP is a token, whose method, URL, headers and body are
+// asked for when the app first wants them.
+
+(function (nano) {
+  const { ops, abort, headers: headerLists, url: urls } = nano;
+  const {
+    Boolean, Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, RegExpPrototypeExec,
+    StringPrototypeToUpperCase, TypeError, isObject, newList,
+  } = nano.primordials;
+  const { ByteString, DOMString, defineInterface, dictionary, enumeration, requireArguments } = nano.webidl;
+  const { extract, fromIncoming, mixin } = nano.body;
+
+  const internal = { __proto__: null };
+  const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+  /** §2.2.1: forbidden methods throw, and the usual ones are upper-cased. */
+  function toMethod(value) {
+    const method = ByteString(value, "the method");
+    if (RegExpPrototypeExec(token, method) === null) throw new TypeError(`"${method}" is not an HTTP method`);
+    const upper = StringPrototypeToUpperCase(method);
+    switch (upper) {
+      case "CONNECT":
+      case "TRACE":
+      case "TRACK":
+        throw new TypeError(`the method ${upper} is forbidden`);
+      case "DELETE":
+      case "GET":
+      case "HEAD":
+      case "OPTIONS":
+      case "POST":
+      case "PUT":
+        return upper;
+      default:
+        return method;
+    }
+  }
+
+  // The members of RequestInit that are plain values: what they may be, and what they are if nobody says.
+  const modes = ["navigate", "same-origin", "no-cors", "cors"];
+  const credentials = ["omit", "same-origin", "include"];
+  const caches = ["default", "no-store", "reload", "no-cache", "force-cache", "only-if-cached"];
+  const redirects = ["follow", "error", "manual"];
+  const referrerPolicies = [
+    "", "no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin", "origin-when-cross-origin",
+    "strict-origin-when-cross-origin", "unsafe-url",
+  ];
+  const priorities = ["high", "low", "auto"];
+
+  const defaults = {
+    __proto__: null,
+    cache: "default", credentials: "same-origin", integrity: "", keepalive: false, mode: "cors", redirect: "follow",
+    referrer: "about:client", referrerPolicy: "",
+  };
+
+  const member = (value, allowed, what, fallback) => (value === undefined ? fallback : enumeration(value, allowed, what));
+
+  /** The incoming requests whose `signal` may still be wanted, by token. */
+  const incoming = new Map();
+
+  let fromInternal;
+  let abortRequest;
+  let bodyOf;
+  let isRequest;
+
+  class Request {
+    /** The incoming request behind this object, or 0. */
+    #token = 0;
+    #method = undefined;
+    #url = undefined;
+    #headers = undefined;
+    /** Undefined: not asked for yet. */
+    #body = undefined;
+    #options = defaults;
+    #signal = undefined;
+    /** The signal this one's follows, if any. */
+    #follows = undefined;
+    #aborted = false;
+    #reason = undefined;
+
+    constructor(input, init = undefined) {
+      if (input === internal) {
+        this.#token = init;
+        return;
+      }
+      requireArguments(arguments.length, 1, "new Request");
+      const from = isRequest(input) ? input : undefined;
+      const text = from === undefined ? `${input}` : undefined;
+      const members = dictionary(init, "Request's options") ?? { __proto__: null };
+
+      // Dictionary members are read in their order of names (Web IDL §3.2.17).
+      const { body, duplex, headers, method, signal, window } = this.#readOptions(members, from);
+
+      if (from === undefined) {
+        const record = urls.parse(text, undefined);
+        if (record === undefined) throw new TypeError(`Request: "${text}" is not an absolute URL`);
+        this.#url = urls.serialize(record);
+        if (urls.hasCredentials(record)) throw new TypeError("Request: the URL has a user name or password");
+      } else {
+        this.#url = from.url;
+      }
+      if (window !== undefined && window !== null) throw new TypeError("Request: window can only be null");
+      this.#method = method === undefined ? (from === undefined ? "GET" : from.method) : toMethod(method);
+
+      if (signal !== undefined) this.#follows = signal === null ? undefined : signal;
+      else if (from !== undefined) this.#follows = from.signal;
+
+      const list = from === undefined || headers !== undefined ? newList() : headerLists.copyList(listOf(from));
+      this.#headers = headerLists.create(list, false);
+      if (headers !== undefined) headerLists.fill(this.#headers, headers);
+
+      const inherited = from === undefined ? null : bodyOf(from);
+      const given = body !== undefined && body !== null;
+      if ((given || inherited !== null) && (this.#method === "GET" || this.#method === "HEAD")) {
+        throw new TypeError(`Request: ${this.#method} cannot have a body`);
+      }
+      if (given) {
+        const extracted = extract(body);
+        if (extracted.type !== undefined) headerLists.setContentType(this.#headers, extracted.type);
+        if (duplex === undefined && nano.streams.isStream(body)) {
+          throw new TypeError('Request: a stream for a body needs duplex: "half"');
+        }
+        this.#body = extracted.body;
+      } else if (inherited !== null) {
+        if (inherited.unusable) throw new TypeError("Request: the body was already read, or is locked to a reader");
+        this.#body = inherited.move();
+      } else {
+        this.#body = null;
+      }
+    }
+
+    #readOptions(members, from) {
+      const inherited = from === undefined ? defaults : from.#options;
+      const { body } = members;
+      const cache = member(members.cache, caches, "Request: cache", inherited.cache);
+      const sent = member(members.credentials, credentials, "Request: credentials", inherited.credentials);
+      const duplex = member(members.duplex, ["half"], "Request: duplex", undefined);
+      const { headers } = members;
+      let { integrity, keepalive, method } = members;
+      integrity = integrity === undefined ? inherited.integrity : DOMString(integrity);
+      keepalive = keepalive === undefined ? inherited.keepalive : Boolean(keepalive);
+      if (method !== undefined) method = ByteString(method, "Request: method");
+      const mode = member(members.mode, modes, "Request: mode", inherited.mode);
+      member(members.priority, priorities, "Request: priority", undefined);
+      const redirect = member(members.redirect, redirects, "Request: redirect", inherited.redirect);
+      let { referrer } = members;
+      referrer = referrer === undefined ? inherited.referrer : toReferrer(referrer);
+      const referrerPolicy = member(
+        members.referrerPolicy, referrerPolicies, "Request: referrerPolicy", inherited.referrerPolicy,
+      );
+      const { signal, window } = members;
+      if (signal !== undefined && signal !== null && !abort.isAbortSignal(signal)) {
+        throw new TypeError("Request: signal is not an AbortSignal");
+      }
+      if (members.mode !== undefined && mode === "navigate") throw new TypeError("Request: mode cannot be navigate");
+      if (cache === "only-if-cached" && mode !== "same-origin") {
+        throw new TypeError('Request: cache "only-if-cached" needs mode "same-origin"');
+      }
+      this.#options = {
+        __proto__: null,
+        cache, credentials: sent, integrity, keepalive, mode, redirect, referrer, referrerPolicy,
+      };
+      return { __proto__: null, body, duplex, headers, method, signal, window };
+    }
+
+    get method() {
+      this.#method ??= ops.request_method(this.#token);
+      return this.#method;
+    }
+
+    get url() {
+      this.#url ??= incomingUrl(this.#token);
+      return this.#url;
+    }
+
+    get headers() {
+      this.#headers ??= headerLists.create(headerLists.copyList(ops.request_headers(this.#token)), true);
+      return this.#headers;
+    }
+
+    get destination() {
+      if (!(#token in this)) throw new TypeError("Illegal invocation");
+      return "";
+    }
+
+    get referrer() {
+      return this.#options.referrer;
+    }
+
+    get referrerPolicy() {
+      return this.#options.referrerPolicy;
+    }
+
+    get mode() {
+      return this.#options.mode;
+    }
+
+    get credentials() {
+      return this.#options.credentials;
+    }
+
+    get cache() {
+      return this.#options.cache;
+    }
+
+    get redirect() {
+      return this.#options.redirect;
+    }
+
+    get integrity() {
+      return this.#options.integrity;
+    }
+
+    get keepalive() {
+      return this.#options.keepalive;
+    }
+
+    get isReloadNavigation() {
+      if (!(#token in this)) throw new TypeError("Illegal invocation");
+      return false;
+    }
+
+    get isHistoryNavigation() {
+      if (!(#token in this)) throw new TypeError("Illegal invocation");
+      return false;
+    }
+
+    get signal() {
+      if (this.#signal !== undefined) return this.#signal;
+      this.#signal = this.#follows === undefined ? abort.createSignal() : abort.dependentSignal([this.#follows]);
+      if (this.#aborted) abort.signalAbort(this.#signal, this.#reason);
+      return this.#signal;
+    }
+
+    get duplex() {
+      if (!(#token in this)) throw new TypeError("Illegal invocation");
+      return "half";
+    }
+
+    clone() {
+      const body = bodyOf(this);
+      if (body !== null && body.unusable) throw new TypeError("the body was already read, or is locked to a reader");
+      const copy = new Request(internal, 0);
+      copy.#method = this.method;
+      copy.#url = this.url;
+      copy.#headers = headerLists.create(headerLists.copyList(listOf(this)), headerLists.isImmutable(this.headers));
+      copy.#body = body === null ? null : body.clone();
+      copy.#options = this.#options;
+      copy.#follows = this.signal;
+      return copy;
+    }
+
+    static {
+      isRequest = (value) => isObject(value) && #token in value;
+
+      bodyOf = (request) => {
+        if (request.#body === undefined) {
+          request.#body = ops.request_has_body(request.#token) ? fromIncoming(request.#token) : null;
+        }
+        return request.#body;
+      };
+
+      fromInternal = (id) => {
+        const request = new Request(internal, id);
+        MapPrototypeSet(incoming, id, request);
+        return request;
+      };
+
+      abortRequest = (id, reason) => {
+        const request = MapPrototypeGet(incoming, id);
+        if (request === undefined || request.#aborted) return;
+        request.#aborted = true;
+        request.#reason = reason;
+        if (request.#signal !== undefined) abort.signalAbort(request.#signal, reason);
+      };
+    }
+  }
+
+  const listOf = (request) => headerLists.listOf(request.headers);
+
+  /** The gateway's URL has path and query as sent; an app sees them as the URL Standard writes them. */
+  function incomingUrl(id) {
+    const text = ops.request_url(id);
+    const record = urls.parse(text, undefined);
+    return record === undefined ? text : urls.serialize(record);
+  }
+
+  // §5.4 step 14. There is no page here that other referrers could be compared with.
+  function toReferrer(value) {
+    const text = DOMString(value);
+    if (text === "") return "";
+    const record = urls.parse(text, undefined);
+    if (record === undefined) throw new TypeError("Request: the referrer is not a URL");
+    return "about:client";
+  }
+
+  mixin(Request, bodyOf);
+  defineInterface(Request);
+
+  nano.fetch = {
+    __proto__: null,
+    fromInternal,
+    abortRequest,
+    /** Forgets an incoming request that is over. */
+    endRequest: (id) => MapPrototypeDelete(incoming, id),
+  };
+  nano.expose("Request", Request);
+});

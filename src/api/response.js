@@ -1,0 +1,173 @@
+"use strict";
+// Response: Fetch Standard §5.5.
+
+(function (nano) {
+  const { fetch, headers: headerLists, url: urls } = nano;
+  const { JSONStringify, RangeError, RegExpPrototypeExec, TypeError, isObject, newList } =
+    nano.primordials;
+  const { ByteString, defineInterface, dictionary, requireArguments, unsignedShort } = nano.webidl;
+  const { extract, fromText, mixin } = nano.body;
+
+  const internal = { __proto__: null };
+
+  // RFC 9112 §4: reason-phrase.
+  const reasonPhrase = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+  /** §2.2.3: statuses that go without a body. */
+  const isNullBodyStatus = (status) => status === 101 || status === 103 || status === 204 || status === 205 || status === 304;
+  const isRedirectStatus = (status) => status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+
+  let bodyOf;
+  let isResponse;
+  let responseParts;
+
+  class Response {
+    #type = "default";
+    #status = 200;
+    #statusText = "";
+    #headers = undefined;
+    #body = null;
+
+    constructor(body = null, init = undefined) {
+      if (body === internal) return;
+      const extracted = body === null || body === undefined ? null : extract(body);
+      if (init === undefined) {
+        this.#headers = headerLists.create(newList(), false);
+        this.#setBody(extracted);
+      } else {
+        this.#initialize(init, extracted);
+      }
+    }
+
+    static error() {
+      const response = new Response(internal);
+      response.#type = "error";
+      response.#status = 0;
+      response.#headers = headerLists.create(newList(), true);
+      return response;
+    }
+
+    static redirect(url, status = 302) {
+      requireArguments(arguments.length, 1, "Response.redirect");
+      const record = urls.parse(url, undefined);
+      const code = unsignedShort(status);
+      if (record === undefined) throw new TypeError("Response.redirect: not an absolute URL");
+      if (!isRedirectStatus(code)) throw new RangeError(`Response.redirect: ${code} is not the status of a redirect`);
+      const response = new Response(internal);
+      response.#status = code;
+      const list = newList();
+      list[0] = "location";
+      list[1] = urls.serialize(record);
+      response.#headers = headerLists.create(list, true);
+      return response;
+    }
+
+    static json(data, init = undefined) {
+      requireArguments(arguments.length, 1, "Response.json");
+      const text = JSONStringify(data);
+      if (text === undefined) throw new TypeError("Response.json: the value has no JSON form");
+      const response = new Response(internal);
+      response.#initialize(init, { __proto__: null, body: fromText(text), type: "application/json" });
+      return response;
+    }
+
+    /** §5.5 "initialize a response". */
+    #initialize(init, extracted) {
+      const members = dictionary(init, "Response's options") ?? { __proto__: null };
+      const { headers } = members;
+      let { status, statusText } = members;
+      status = status === undefined ? 200 : unsignedShort(status);
+      statusText = statusText === undefined ? "" : ByteString(statusText, "Response: statusText");
+      if (status < 200 || status > 599) throw new RangeError(`Response: the status ${status} is not from 200 to 599`);
+      if (RegExpPrototypeExec(reasonPhrase, statusText) === null) {
+        throw new TypeError("Response: statusText is not a reason phrase");
+      }
+      this.#status = status;
+      this.#statusText = statusText;
+      this.#headers = headerLists.create(newList(), false);
+      if (headers !== undefined) headerLists.fill(this.#headers, headers);
+      this.#setBody(extracted);
+    }
+
+    #setBody(extracted) {
+      if (extracted === null) return;
+      if (isNullBodyStatus(this.#status)) throw new TypeError(`Response: ${this.#status} cannot have a body`);
+      this.#body = extracted.body;
+      if (extracted.type !== undefined) headerLists.setContentType(this.#headers, extracted.type);
+    }
+
+    get type() {
+      return this.#type;
+    }
+
+    get url() {
+      if (!(#type in this)) throw new TypeError("Illegal invocation");
+      return "";
+    }
+
+    get redirected() {
+      if (!(#type in this)) throw new TypeError("Illegal invocation");
+      return false;
+    }
+
+    get status() {
+      return this.#status;
+    }
+
+    get ok() {
+      return this.#status >= 200 && this.#status <= 299;
+    }
+
+    get statusText() {
+      return this.#statusText;
+    }
+
+    get headers() {
+      return this.#headers;
+    }
+
+    clone() {
+      const body = this.#body;
+      if (body !== null && body.unusable) throw new TypeError("the body was already read, or is locked to a reader");
+      const copy = new Response(internal);
+      copy.#type = this.#type;
+      copy.#status = this.#status;
+      copy.#statusText = this.#statusText;
+      const list = headerLists.copyList(headerLists.listOf(this.#headers));
+      copy.#headers = headerLists.create(list, headerLists.isImmutable(this.#headers));
+      copy.#body = body === null ? null : body.clone();
+      return copy;
+    }
+
+    static {
+      isResponse = (value) => isObject(value) && #type in value;
+      bodyOf = (response) => response.#body;
+
+      /** What goes out: status, flat headers, and the body as null, a string, bytes, or a stream to pump. */
+      responseParts = (response) => {
+        if (response.#status === 0) throw new TypeError("Response.error() cannot be sent");
+        const body = response.#body;
+        const parts = {
+          __proto__: null,
+          status: response.#status,
+          headers: headerLists.arrayOf(response.#headers),
+          body: null,
+          stream: null,
+        };
+        if (body === null) return parts;
+        if (body.unusable) throw new TypeError("the response's body was already read, or is locked to a reader");
+        const source = body.takeSource();
+        if (source === undefined) parts.stream = body.stream;
+        else parts.body = source;
+        return parts;
+      };
+    }
+  }
+
+  mixin(Response, bodyOf);
+  defineInterface(Response);
+
+  fetch.isResponse = isResponse;
+  fetch.responseParts = responseParts;
+  nano.expose("Response", Response);
+});

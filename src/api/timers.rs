@@ -1,0 +1,24 @@
+//! Timers (HTML §8.7): the clock's half. What a timer runs is the script's.
+
+use std::time::Duration;
+
+use v8::{FunctionCallbackArguments, PinScope, ReturnValue, Value};
+
+use crate::runtime::{self, Op};
+
+/// The native functions of `timers.js`.
+pub const OPS: &[Op] = crate::ops![timer_start, timer_cancel];
+
+/// `timer_start(milliseconds)`: a timer of the running request's; its id, never 0. `nano.entry.timer(id)` is called
+/// when it is due.
+fn timer_start(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let delay = args.get(0).number_value(scope).unwrap_or(0.0).max(0.0);
+    let delay = Duration::try_from_secs_f64(delay / 1000.0).unwrap_or(Duration::MAX);
+    rv.set_uint32(runtime::state(scope).start_timer(runtime::request_of(scope), delay));
+}
+
+/// `timer_cancel(id)`: it will not fire.
+fn timer_cancel(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
+    let id = args.get(0).uint32_value(scope).unwrap_or(0);
+    runtime::state(scope).cancel_timer(id);
+}

@@ -1,0 +1,213 @@
+"use strict";
+// URL: URL Standard §6.1. Parsing and setting happen in Rust, which answers with the text and where its parts are.
+
+(function (nano) {
+  const { ops } = nano;
+  const { StringPrototypeSlice, StringPrototypeStartsWith, TypeError } = nano.primordials;
+  const { USVString, defineInterface, requireArguments } = nano.webidl;
+
+  // Where `ops.url_parse` puts what.
+  const HREF = 0;
+  const SCHEME_END = 1;
+  const USERNAME_START = 2;
+  const USERNAME_END = 3;
+  const PASSWORD_END = 4;
+  const HOST_START = 5;
+  const HOST_END = 6;
+  const PORT_END = 7;
+  const PATH_START = 8;
+  const PATH_END = 9;
+  const QUERY_END = 10;
+
+  /** The parsed URL, or undefined. */
+  function parse(url, base) {
+    const input = USVString(url);
+    return ops.url_parse(input, base === undefined ? undefined : USVString(base));
+  }
+
+  const serialize = (record) => record[HREF];
+
+  /** §4.7 "includes credentials". */
+  const hasCredentials = (record) => record[PASSWORD_END] > record[USERNAME_START];
+
+  /** §4.7 "origin", serialised. */
+  function originOf(record) {
+    const href = record[HREF];
+    const scheme = StringPrototypeSlice(href, 0, record[SCHEME_END]);
+    switch (scheme) {
+      case "http":
+      case "https":
+      case "ws":
+      case "wss":
+      case "ftp":
+        return `${scheme}://${StringPrototypeSlice(href, record[HOST_START], record[PORT_END])}`;
+      case "blob": {
+        const path = StringPrototypeSlice(href, record[PATH_START], record[PATH_END]);
+        const inner = ops.url_parse(path, undefined);
+        if (inner === undefined) return "null";
+        return StringPrototypeStartsWith(path, "http") ? originOf(inner) : "null";
+      }
+      default:
+        return "null";
+    }
+  }
+
+  let adopt;
+  let setQuery;
+
+  class URL {
+    #record;
+    #searchParams = null;
+
+    constructor(url, base = undefined) {
+      requireArguments(arguments.length, 1, "new URL");
+      if (url === adopt) {
+        this.#record = base;
+        return;
+      }
+      const record = parse(url, base);
+      if (record === undefined) throw new TypeError("Invalid URL");
+      this.#record = record;
+    }
+
+    static parse(url, base = undefined) {
+      requireArguments(arguments.length, 1, "URL.parse");
+      const record = parse(url, base);
+      return record === undefined ? null : new URL(adopt, record);
+    }
+
+    static canParse(url, base = undefined) {
+      requireArguments(arguments.length, 1, "URL.canParse");
+      return parse(url, base) !== undefined;
+    }
+
+    get href() {
+      return this.#record[HREF];
+    }
+
+    set href(value) {
+      const record = parse(value, undefined);
+      if (record === undefined) throw new TypeError("Invalid URL");
+      this.#record = record;
+      this.#refreshSearchParams();
+    }
+
+    get origin() {
+      return originOf(this.#record);
+    }
+
+    get protocol() {
+      return this.#slice(HREF, SCHEME_END, 1);
+    }
+
+    set protocol(value) {
+      this.#set("protocol", value);
+    }
+
+    get username() {
+      return this.#slice(USERNAME_START, USERNAME_END);
+    }
+
+    set username(value) {
+      this.#set("username", value);
+    }
+
+    get password() {
+      // With its colon.
+      return StringPrototypeSlice(this.#slice(USERNAME_END, PASSWORD_END), 1);
+    }
+
+    set password(value) {
+      this.#set("password", value);
+    }
+
+    get host() {
+      return this.#slice(HOST_START, PORT_END);
+    }
+
+    set host(value) {
+      this.#set("host", value);
+    }
+
+    get hostname() {
+      return this.#slice(HOST_START, HOST_END);
+    }
+
+    set hostname(value) {
+      this.#set("hostname", value);
+    }
+
+    get port() {
+      return StringPrototypeSlice(this.#slice(HOST_END, PORT_END), 1);
+    }
+
+    set port(value) {
+      this.#set("port", value);
+    }
+
+    get pathname() {
+      return this.#slice(PATH_START, PATH_END);
+    }
+
+    set pathname(value) {
+      this.#set("pathname", value);
+    }
+
+    get search() {
+      const query = this.#slice(PATH_END, QUERY_END);
+      return query === "?" ? "" : query;
+    }
+
+    set search(value) {
+      this.#set("search", value);
+      this.#refreshSearchParams();
+    }
+
+    get searchParams() {
+      this.#searchParams ??= nano.url.createSearchParams(this, this.search);
+      return this.#searchParams;
+    }
+
+    get hash() {
+      const fragment = StringPrototypeSlice(this.#record[HREF], this.#record[QUERY_END]);
+      return fragment === "#" ? "" : fragment;
+    }
+
+    set hash(value) {
+      this.#set("hash", value);
+    }
+
+    toString() {
+      return this.#record[HREF];
+    }
+
+    toJSON() {
+      return this.#record[HREF];
+    }
+
+    #slice(from, to, more = 0) {
+      const record = this.#record;
+      return StringPrototypeSlice(record[HREF], from === HREF ? 0 : record[from], record[to] + more);
+    }
+
+    #set(part, value) {
+      const record = ops.url_set(this.#record[HREF], part, USVString(value));
+      if (record !== undefined) this.#record = record;
+    }
+
+    #refreshSearchParams() {
+      if (this.#searchParams !== null) nano.url.replaceSearchParams(this.#searchParams, this.search);
+    }
+
+    static {
+      // §6.2 "update": what a URLSearchParams does to its URL.
+      setQuery = (url, query) => url.#set("search", query);
+    }
+  }
+  adopt = { __proto__: null };
+
+  defineInterface(URL);
+
+  nano.url = { __proto__: null, parse, serialize, hasCredentials, setQuery, createSearchParams: null, replaceSearchParams: null };
+  nano.expose("URL", URL);
+});

@@ -1,0 +1,178 @@
+"use strict";
+// URLSearchParams: URL Standard §6.2. The list is flat: names and values in turn.
+
+(function (nano) {
+  const { ops, url } = nano;
+  const { ArrayPrototypeSort, StringPrototypeSlice, TypeError, SymbolIterator, arrayFromList, isObject, newList,
+    push } = nano.primordials;
+  const { USVString, defineInterface, defineIterable, record, requireArguments, sequence, sequenceFrom } = nano.webidl;
+
+  let pairsOf;
+  let attach;
+  let replace;
+  let isSearchParams;
+
+  class URLSearchParams {
+    #list;
+    #url = null;
+
+    constructor(init = "") {
+      if (isObject(init)) {
+        this.#list = fromObject(init);
+        return;
+      }
+      let text = USVString(init);
+      if (text[0] === "?") text = StringPrototypeSlice(text, 1);
+      this.#list = parse(text);
+    }
+
+    get size() {
+      return this.#list.length / 2;
+    }
+
+    append(name, value) {
+      const list = this.#list;
+      requireArguments(arguments.length, 2, "URLSearchParams.append");
+      const key = USVString(name);
+      const text = USVString(value);
+      push(list, key);
+      push(list, text);
+      this.#update();
+    }
+
+    delete(name, value = undefined) {
+      const list = this.#list;
+      requireArguments(arguments.length, 1, "URLSearchParams.delete");
+      const key = USVString(name);
+      const text = value === undefined ? undefined : USVString(value);
+      this.#list = filter(list, (k, v) => k !== key || (text !== undefined && v !== text));
+      this.#update();
+    }
+
+    get(name) {
+      const list = this.#list;
+      requireArguments(arguments.length, 1, "URLSearchParams.get");
+      const key = USVString(name);
+      for (let i = 0; i < list.length; i += 2) if (list[i] === key) return list[i + 1];
+      return null;
+    }
+
+    getAll(name) {
+      const list = this.#list;
+      requireArguments(arguments.length, 1, "URLSearchParams.getAll");
+      const key = USVString(name);
+      const values = newList();
+      for (let i = 0; i < list.length; i += 2) if (list[i] === key) push(values, list[i + 1]);
+      return arrayFromList(values);
+    }
+
+    has(name, value = undefined) {
+      const list = this.#list;
+      requireArguments(arguments.length, 1, "URLSearchParams.has");
+      const key = USVString(name);
+      const text = value === undefined ? undefined : USVString(value);
+      for (let i = 0; i < list.length; i += 2) {
+        if (list[i] === key && (text === undefined || list[i + 1] === text)) return true;
+      }
+      return false;
+    }
+
+    set(name, value) {
+      const list = this.#list;
+      requireArguments(arguments.length, 2, "URLSearchParams.set");
+      const key = USVString(name);
+      const text = USVString(value);
+      let found = false;
+      const kept = newList();
+      for (let i = 0; i < list.length; i += 2) {
+        const match = list[i] === key;
+        if (match && found) continue;
+        push(kept, list[i]);
+        push(kept, match ? text : list[i + 1]);
+        found ||= match;
+      }
+      if (!found) {
+        push(kept, key);
+        push(kept, text);
+      }
+      this.#list = kept;
+      this.#update();
+    }
+
+    sort() {
+      const list = this.#list;
+      const order = newList();
+      for (let i = 0; i < list.length; i += 2) push(order, i);
+      // Stable, by UTF-16 code units.
+      ArrayPrototypeSort(order, (a, b) => (list[a] < list[b] ? -1 : list[a] > list[b] ? 1 : 0));
+      const sorted = newList();
+      for (let i = 0; i < order.length; i++) {
+        push(sorted, list[order[i]]);
+        push(sorted, list[order[i] + 1]);
+      }
+      this.#list = sorted;
+      this.#update();
+    }
+
+    toString() {
+      return ops.form_serialize(this.#list);
+    }
+
+    #update() {
+      if (this.#url !== null) url.setQuery(this.#url, ops.form_serialize(this.#list));
+    }
+
+    static {
+      pairsOf = (params) => params.#list;
+      isSearchParams = (value) => isObject(value) && #list in value;
+      replace = (params, search) => {
+        params.#list = parse(StringPrototypeSlice(search, 1));
+      };
+      attach = (owner, search) => {
+        const params = new URLSearchParams(search);
+        params.#url = owner;
+        return params;
+      };
+    }
+  }
+
+  function parse(text) {
+    const list = newList();
+    if (text === "") return list;
+    const parsed = ops.form_parse(text);
+    for (let i = 0; i < parsed.length; i++) push(list, parsed[i]);
+    return list;
+  }
+
+  function filter(list, keep) {
+    const kept = newList();
+    for (let i = 0; i < list.length; i += 2) {
+      if (!keep(list[i], list[i + 1])) continue;
+      push(kept, list[i]);
+      push(kept, list[i + 1]);
+    }
+    return kept;
+  }
+
+  function fromObject(init) {
+    const method = init[SymbolIterator];
+    if (method === undefined || method === null) return record(init, USVString, USVString, "the parameters");
+    const list = newList();
+    const pairs = sequenceFrom(init, method, (pair) => sequence(pair, USVString, "a pair"), "the parameters");
+    for (let i = 0; i < pairs.length; i++) {
+      if (pairs[i].length !== 2) throw new TypeError("URLSearchParams: each pair must have a name and a value alone");
+      push(list, pairs[i][0]);
+      push(list, pairs[i][1]);
+    }
+    return list;
+  }
+
+  defineInterface(URLSearchParams);
+  defineIterable(URLSearchParams, pairsOf);
+
+  url.createSearchParams = attach;
+  url.replaceSearchParams = replace;
+  url.isSearchParams = isSearchParams;
+  url.serializeSearchParams = (params) => ops.form_serialize(arrayFromList(pairsOf(params)));
+  nano.expose("URLSearchParams", URLSearchParams);
+});

@@ -1,0 +1,100 @@
+//! What native functions share: reading their arguments, and answering with strings and errors.
+
+use std::borrow::Cow;
+
+use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
+
+/// Room on the stack for strings that need not reach the heap.
+pub(super) type Buffer = [std::mem::MaybeUninit<u8>; 512];
+
+/// A stack buffer for [`text`].
+pub(super) const fn buffer() -> Buffer {
+    [const { std::mem::MaybeUninit::uninit() }; 512]
+}
+
+/// Argument `index` as UTF-8, lone surrogates replaced; `None`, with a `TypeError` thrown, if it is no string.
+pub(super) fn text<'a>(
+    scope: &mut PinScope<'_, '_>,
+    args: &FunctionCallbackArguments<'_>,
+    index: i32,
+    buffer: &'a mut Buffer,
+) -> Option<Cow<'a, str>> {
+    match Local::<v8::String>::try_from(args.get(index)) {
+        Ok(string) => Some(string.to_rust_cow_lossy(scope, buffer)),
+        Err(_) => {
+            throw_type_error(scope, "not a string");
+            None
+        }
+    }
+}
+
+/// Calls `read` with the bytes of the view at `index`; `None`, with a `TypeError` thrown, if it is no view.
+pub(super) fn bytes<R>(
+    scope: &mut PinScope<'_, '_>,
+    args: &FunctionCallbackArguments<'_>,
+    index: i32,
+    read: impl FnOnce(&[u8]) -> R,
+) -> Option<R> {
+    match Local::<v8::ArrayBufferView>::try_from(args.get(index)) {
+        Ok(view) => Some(read(view.get_contents(&mut [0; v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP]))),
+        Err(_) => {
+            throw_type_error(scope, "not a view of bytes");
+            None
+        }
+    }
+}
+
+/// Calls `write` with the bytes of the view at `index`, to change; `None`, with a `TypeError` thrown, if it is none.
+pub(super) fn bytes_mut<R>(
+    scope: &mut PinScope<'_, '_>,
+    args: &FunctionCallbackArguments<'_>,
+    index: i32,
+    write: impl FnOnce(&mut PinScope<'_, '_>, &mut [u8]) -> R,
+) -> Option<R> {
+    let Ok(view) = Local::<v8::ArrayBufferView>::try_from(args.get(index)) else {
+        throw_type_error(scope, "not a view of bytes");
+        return None;
+    };
+    let length = view.byte_length();
+    if length == 0 {
+        return Some(write(scope, &mut []));
+    }
+    // Keeps the store alive, and moves it off V8's heap, where a collection could move it.
+    let store = view.get_backing_store();
+    let data = view.data().cast::<u8>();
+    // SAFETY: `data` is the start of the view's `length` bytes, in a store that `store` keeps alive and that only
+    // this thread reaches: shared buffers are off, and `write` runs no script.
+    let contents = unsafe { std::slice::from_raw_parts_mut(data, length) };
+    let result = write(scope, contents);
+    drop(store);
+    Some(result)
+}
+
+/// Returns `text` to the script; a `RangeError` if V8 cannot hold a string so long.
+pub(super) fn return_text(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, text: &str) {
+    let string = if text.is_ascii() {
+        v8::String::new_from_one_byte(scope, text.as_bytes(), v8::NewStringType::Normal)
+    } else {
+        v8::String::new_from_utf8(scope, text.as_bytes(), v8::NewStringType::Normal)
+    };
+    match string {
+        Some(string) => rv.set(string.into()),
+        None => throw_range_error(scope, "the string is too long"),
+    }
+}
+
+/// Throws a `TypeError`.
+pub(super) fn throw_type_error(scope: &mut PinScope<'_, '_>, message: &'static str) {
+    if let Some(message) = v8::String::new(scope, message) {
+        let error = v8::Exception::type_error(scope, message);
+        scope.throw_exception(error);
+    }
+}
+
+/// Throws a `RangeError`.
+pub(super) fn throw_range_error(scope: &mut PinScope<'_, '_>, message: &'static str) {
+    if let Some(message) = v8::String::new(scope, message) {
+        let error = v8::Exception::range_error(scope, message);
+        scope.throw_exception(error);
+    }
+}

@@ -1,0 +1,285 @@
+"use strict";
+// Web IDL: how values of an app become the types of a standard, and how an interface's class looks from outside.
+// Sections are those of https://webidl.spec.whatwg.org/.
+
+(function (nano) {
+  const {
+    ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, BigInt, FunctionPrototype, IteratorPrototype, MathTrunc,
+    Number, NumberIsFinite, ObjectAssign, ObjectCreate, ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply,
+    ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec, String,
+    StringPrototypeToWellFormed, SymbolAsyncIterator, SymbolIterator, SymbolToStringTag, TypeError, Uint8Array,
+    arrayFromList, isObject, newList, push, uncurryThis,
+  } = nano.primordials;
+
+  // §3.2: conversions. `what` names the value in the error a bad one throws.
+
+  /** §3.2.10. Symbols throw. */
+  function DOMString(value) {
+    return typeof value === "string" ? value : `${value}`;
+  }
+
+  /** §3.2.12. Lone surrogates become U+FFFD. */
+  function USVString(value) {
+    return StringPrototypeToWellFormed(typeof value === "string" ? value : `${value}`);
+  }
+
+  const beyondByte = /[^\0-\xff]/;
+
+  /** §3.2.11. */
+  function ByteString(value, what) {
+    const text = typeof value === "string" ? value : `${value}`;
+    if (RegExpPrototypeExec(beyondByte, text) !== null) {
+      throw new TypeError(`${what} contains a character beyond U+00FF`);
+    }
+    return text;
+  }
+
+  /** §3.2.4.9 ConvertToInt for unsigned types of up to 32 bits and `long`, in the default mode: modulo 2^bits. */
+  const unsignedLong = (value) => +value >>> 0;
+  const unsignedShort = (value) => +value & 0xffff;
+  const long = (value) => +value | 0;
+
+  /** ConvertToInt with [EnforceRange], for `unsigned long long`. */
+  function enforceRange(value, what, max = Number.MAX_SAFE_INTEGER) {
+    const number = MathTrunc(+value);
+    if (!NumberIsFinite(number) || number < 0 || number > max) {
+      throw new TypeError(`${what} is not an integer from 0 to ${max}`);
+    }
+    return number + 0;
+  }
+
+  const unrestrictedDouble = (value) => +value;
+
+  /** §3.2.17. */
+  function dictionary(value, what) {
+    if (value === undefined || value === null) return undefined;
+    if (!isObject(value)) throw new TypeError(`${what} is not an object`);
+    return value;
+  }
+
+  /** §3.2.18. */
+  function enumeration(value, allowed, what) {
+    const text = DOMString(value);
+    for (let i = 0; i < allowed.length; i++) if (allowed[i] === text) return text;
+    throw new TypeError(`${what}: "${text}" is not a valid value`);
+  }
+
+  /** §3.2.19. */
+  function callback(value, what) {
+    if (typeof value !== "function") throw new TypeError(`${what} is not a function`);
+    return value;
+  }
+
+  /** §3.2.21: a list of what the iterable `value` yields, each converted. */
+  function sequence(value, convert, what) {
+    if (!isObject(value)) throw new TypeError(`${what} is not iterable`);
+    const method = value[SymbolIterator];
+    if (method === undefined || method === null) throw new TypeError(`${what} is not iterable`);
+    return sequenceFrom(value, method, convert, what);
+  }
+
+  function sequenceFrom(value, method, convert, what) {
+    if (typeof method !== "function") throw new TypeError(`${what} is not iterable`);
+    const iterator = ReflectApply(method, value, []);
+    if (!isObject(iterator)) throw new TypeError(`the iterator of ${what} is not an object`);
+    const next = iterator.next;
+    const list = newList();
+    for (;;) {
+      const step = ReflectApply(next, iterator, []);
+      if (!isObject(step)) throw new TypeError(`${step} is not an iterator result`);
+      if (step.done) return list;
+      push(list, convert(step.value, what));
+    }
+  }
+
+  /** §3.2.23: a flat list of keys and values, each key once. */
+  function record(value, convertKey, convertValue, what) {
+    const flat = newList();
+    const seen = { __proto__: null };
+    const keys = ReflectOwnKeys(value);
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i];
+      const descriptor = ReflectGetOwnPropertyDescriptor(value, key);
+      if (descriptor === undefined || !descriptor.enumerable) continue;
+      const name = convertKey(key, what);
+      const converted = convertValue(value[key], what);
+      if (seen[name] !== undefined) {
+        flat[seen[name]] = converted;
+        continue;
+      }
+      push(flat, name);
+      seen[name] = flat.length;
+      push(flat, converted);
+    }
+    return flat;
+  }
+
+  const getByteLength = uncurryThis(
+    ReflectGetOwnPropertyDescriptor(ReflectGetPrototypeOf(Uint8Array.prototype), "byteLength").get,
+  );
+  const getKind = uncurryThis(
+    ReflectGetOwnPropertyDescriptor(ReflectGetPrototypeOf(Uint8Array.prototype), SymbolToStringTag).get,
+  );
+
+  /** Whether `value` is a `Uint8Array`, of this or any realm, whatever its prototype says. */
+  function isUint8Array(value) {
+    return ArrayBufferIsView(value) && getKind(value) === "Uint8Array";
+  }
+
+  function isArrayBuffer(value) {
+    if (!isObject(value)) return false;
+    try {
+      ArrayBufferPrototypeGetByteLength(value);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  const { DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength, DataViewPrototypeGetByteOffset } =
+    nano.primordials;
+  const { TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteOffset } = nano.primordials;
+
+  /** A `Uint8Array` over the bytes of a BufferSource, or undefined if `value` is none (§3.2.25). */
+  function bytesOf(value) {
+    if (ArrayBufferIsView(value)) {
+      return getKind(value) === undefined
+        ? new Uint8Array(
+            DataViewPrototypeGetBuffer(value), DataViewPrototypeGetByteOffset(value),
+            DataViewPrototypeGetByteLength(value),
+          )
+        : new Uint8Array(
+            TypedArrayPrototypeGetBuffer(value), TypedArrayPrototypeGetByteOffset(value), getByteLength(value),
+          );
+    }
+    return isArrayBuffer(value) ? new Uint8Array(value) : undefined;
+  }
+
+  /** §3.7.7, step on argument counts. */
+  function requireArguments(given, required, what) {
+    if (given < required) {
+      throw new TypeError(`${what}: ${required} argument${required === 1 ? "" : "s"} required, but only ${given} present`);
+    }
+  }
+
+  // §3.7: what an interface's class looks like from outside.
+
+  function makeEnumerable(holder) {
+    const keys = ReflectOwnKeys(holder);
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i];
+      if (typeof key === "symbol" || key === "constructor" || key === "prototype" || key === "length" || key === "name") {
+        continue;
+      }
+      ObjectDefineProperty(holder, key, { __proto__: null, enumerable: true });
+    }
+  }
+
+  function tag(prototype, name) {
+    ObjectDefineProperty(prototype, SymbolToStringTag, { __proto__: null, value: name, configurable: true });
+  }
+
+  /** Gives a class the shape of an interface: enumerable members and a class string. */
+  function defineInterface(Class) {
+    makeEnumerable(Class);
+    makeEnumerable(Class.prototype);
+    tag(Class.prototype, Class.name);
+    return Class;
+  }
+
+  /** §3.7.5: constants, on the interface and on its prototype. */
+  function defineConstants(Class, constants) {
+    const names = ReflectOwnKeys(constants);
+    for (let i = 0; i < names.length; i++) {
+      const descriptor = { __proto__: null, value: constants[names[i]], enumerable: true };
+      ObjectDefineProperty(Class, names[i], descriptor);
+      ObjectDefineProperty(Class.prototype, names[i], descriptor);
+    }
+  }
+
+  /** §3.7.9: entries, keys, values, forEach and @@iterator over the flat list `pairsOf(object)` gives at each step. */
+  function defineIterable(Class, pairsOf) {
+    const name = Class.name;
+
+    class PairIterator {
+      #target;
+      #index = 0;
+      #kind;
+
+      constructor(target, kind) {
+        this.#target = target;
+        this.#kind = kind;
+      }
+
+      next() {
+        if (!(#target in this)) throw new TypeError("Illegal invocation");
+        const pairs = pairsOf(this.#target);
+        const at = this.#index;
+        if (at >= pairs.length) return { value: undefined, done: true };
+        this.#index = at + 2;
+        const kind = this.#kind;
+        const value = kind === 0 ? pairs[at] : kind === 1 ? pairs[at + 1] : [pairs[at], pairs[at + 1]];
+        return { value, done: false };
+      }
+    }
+    const prototype = PairIterator.prototype;
+    delete prototype.constructor;
+    ObjectSetPrototypeOf(prototype, IteratorPrototype);
+    makeEnumerable(prototype);
+    tag(prototype, `${name} Iterator`);
+
+    const methods = {
+      entries() {
+        pairsOf(this);
+        return new PairIterator(this, 2);
+      },
+      keys() {
+        pairsOf(this);
+        return new PairIterator(this, 0);
+      },
+      values() {
+        pairsOf(this);
+        return new PairIterator(this, 1);
+      },
+      forEach(visit, self = undefined) {
+        let pairs = pairsOf(this);
+        requireArguments(arguments.length, 1, `${name}.forEach`);
+        callback(visit, "the callback");
+        for (let i = 0; i < pairs.length; i += 2) {
+          ReflectApply(visit, self, [pairs[i + 1], pairs[i], this]);
+          pairs = pairsOf(this);
+        }
+      },
+    };
+    ObjectDefineProperty(methods.forEach, "length", { __proto__: null, value: 1, configurable: true });
+    const names = ReflectOwnKeys(methods);
+    for (let i = 0; i < names.length; i++) {
+      ObjectDefineProperty(Class.prototype, names[i], {
+        __proto__: null, value: methods[names[i]], writable: true, enumerable: true, configurable: true,
+      });
+    }
+    ObjectDefineProperty(Class.prototype, SymbolIterator, {
+      __proto__: null, value: methods.entries, writable: true, configurable: true,
+    });
+  }
+
+  /** Puts an interface object or an object such as `crypto` into the global scope. */
+  nano.expose = (name, value) => {
+    ObjectDefineProperty(globalThis, name, { __proto__: null, value, writable: true, configurable: true });
+  };
+
+  /** Puts an operation such as `setTimeout` into the global scope. */
+  nano.exposeOperation = (name, value) => {
+    ObjectDefineProperty(globalThis, name, {
+      __proto__: null, value, writable: true, enumerable: true, configurable: true,
+    });
+  };
+
+  nano.webidl = {
+    __proto__: null,
+    DOMString, USVString, ByteString, unsignedLong, unsignedShort, long, enforceRange, unrestrictedDouble,
+    dictionary, enumeration, callback, sequence, sequenceFrom, record,
+    isUint8Array, isArrayBuffer, bytesOf, getByteLength,
+    requireArguments, defineInterface, defineConstants, defineIterable, makeEnumerable, tag,
+  };
+});

@@ -1,0 +1,265 @@
+//! Bodies, both ways. [`Inbound`] bounds and times what a client sends and tells the waiting request when it must be
+//! refused; [`Outbound`] hands an app's chunks to the connection and closes the request's books.
+
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, Sleep};
+
+use super::flight::Flight;
+use crate::event::{BodyError, Fault};
+
+/// What a request knows of its body while somebody else reads it.
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    bytes: AtomicU64,
+    ended: AtomicBool,
+    fault: OnceLock<BodyError>,
+    struck: Notify,
+}
+
+impl Intake {
+    /// Bytes that have arrived.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    /// Whether the last byte was read.
+    pub(super) fn ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
+
+    /// Why reading failed, if it did.
+    pub(super) fn fault(&self) -> Option<BodyError> {
+        self.fault.get().copied()
+    }
+
+    /// Resolves when reading fails for a reason the client is told.
+    pub(super) async fn struck(&self) -> BodyError {
+        loop {
+            // Registered before the look, so that no strike falls in between.
+            let mut struck = pin!(self.struck.notified());
+            struck.as_mut().enable();
+            match self.fault() {
+                Some(fault @ (BodyError::TooLarge | BodyError::Timeout)) => return fault,
+                _ => struck.await,
+            }
+        }
+    }
+
+    fn strike(&self, fault: BodyError) -> BodyError {
+        let fault = *self.fault.get_or_init(|| fault);
+        self.struck.notify_waiters();
+        fault
+    }
+}
+
+/// A request body as the app may read it: counted, limited, timed.
+pub(super) struct Inbound<B> {
+    body: Option<B>,
+    intake: Arc<Intake>,
+    limit: u64,
+    patience: Duration,
+    /// Made on the I/O thread, whose clock it runs on; polled wherever the body is.
+    timer: Pin<Box<Sleep>>,
+    waiting: bool,
+}
+
+impl<B> Inbound<B> {
+    pub(super) fn new(body: B, intake: &Arc<Intake>, limit: u64, patience: Duration) -> Self {
+        let timer = Box::pin(tokio::time::sleep(patience));
+        Self { body: Some(body), intake: Arc::clone(intake), limit, patience, timer, waiting: false }
+    }
+
+    fn fail(&mut self, fault: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.body = None;
+        Poll::Ready(Some(Err(self.intake.strike(fault))))
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Inbound<B> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            let this = &mut *self;
+            let Some(body) = &mut this.body else { return Poll::Ready(None) };
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    this.waiting = false;
+                    // Trailers are no part of the body; nobody reads them.
+                    let Ok(data) = frame.into_data() else { continue };
+                    let len = data.len() as u64;
+                    let total = this.intake.bytes.fetch_add(len, Relaxed) + len;
+                    if total > this.limit {
+                        return this.fail(BodyError::TooLarge);
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+                Poll::Ready(Some(Err(_))) => return this.fail(BodyError::Incomplete),
+                Poll::Ready(None) => {
+                    this.intake.ended.store(true, Relaxed);
+                    this.body = None;
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {
+                    if !this.waiting {
+                        this.waiting = true;
+                        this.timer.as_mut().reset(Instant::now() + this.patience);
+                    }
+                    ready!(this.timer.as_mut().poll(cx));
+                    return this.fail(BodyError::Timeout);
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// A response body on its way out. It carries the request's books and closes them when the last byte is handed over,
+/// or when the connection drops it.
+pub(super) struct Outbound {
+    content: Content,
+    /// Whether the client is to take the next chunk, rather than the app to make it.
+    offered: bool,
+    flight: Option<Flight>,
+}
+
+/// What is left to send.
+pub(super) enum Content {
+    /// Nothing.
+    Empty,
+    /// One chunk.
+    Full(Bytes),
+    /// As the app makes them.
+    Stream(mpsc::Receiver<Result<Bytes, Fault>>),
+    /// No more will come, and that must show.
+    Failed,
+}
+
+/// The response ends here without its end. hyper closes the connection, or resets the stream.
+#[derive(Debug, thiserror::Error)]
+#[error("the response was cut off")]
+pub(super) struct Cut;
+
+impl Outbound {
+    pub(super) fn new(content: Content, mut flight: Flight) -> Self {
+        let content = match content {
+            Content::Full(bytes) if bytes.is_empty() => Content::Empty,
+            content => content,
+        };
+        let offered = !matches!(content, Content::Empty);
+        if offered {
+            flight.activity().offer(1);
+        } else {
+            flight.complete();
+        }
+        Self { content, offered, flight: Some(flight) }
+    }
+
+    /// A body outside any request's books.
+    pub(super) fn plain(bytes: Bytes) -> Self {
+        Self { content: Content::Full(bytes), offered: false, flight: None }
+    }
+
+    fn set_offered(&mut self, offered: bool) {
+        if let Some(flight) = &self.flight {
+            flight.activity().offer(i8::from(offered) - i8::from(self.offered));
+            self.offered = offered;
+        }
+    }
+
+    /// Closes the books: all is handed over, or what is missing has been noted.
+    fn close(&mut self) {
+        self.set_offered(false);
+        self.content = Content::Empty;
+        if let Some(mut flight) = self.flight.take() {
+            flight.complete();
+        }
+    }
+}
+
+impl Body for Outbound {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        loop {
+            let next = match &mut self.content {
+                Content::Empty => None,
+                Content::Failed => {
+                    self.close();
+                    return Poll::Ready(Some(Err(Cut)));
+                }
+                Content::Full(bytes) => Some(Ok(std::mem::take(bytes))),
+                Content::Stream(chunks) => match chunks.poll_recv(cx) {
+                    Poll::Ready(next) => next,
+                    Poll::Pending => {
+                        self.set_offered(false);
+                        return Poll::Pending;
+                    }
+                },
+            };
+            match next {
+                Some(Ok(chunk)) if chunk.is_empty() => {}
+                Some(Ok(chunk)) => {
+                    self.set_offered(true);
+                    if let Some(flight) = &mut self.flight {
+                        flight.sent(chunk.len());
+                    }
+                    if let Content::Full(_) = self.content {
+                        self.close();
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(chunk))));
+                }
+                Some(Err(fault)) => {
+                    if let Some(flight) = &mut self.flight {
+                        flight.fail(fault.code);
+                        flight.complete();
+                    }
+                    self.set_offered(false);
+                    self.content = Content::Failed;
+                    // hyper drops what it has not flushed when a body fails; being told to wait, it flushes.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                None => {
+                    self.close();
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.content, Content::Empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Empty => SizeHint::with_exact(0),
+            Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Stream(_) | Content::Failed => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        self.set_offered(false);
+    }
+}

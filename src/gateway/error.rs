@@ -1,0 +1,169 @@
+//! The only place where an [`ErrorCode`] becomes a status, a message and a response of nano's own. Nothing an app
+//! threw, no path and no secret passes through here: messages are fixed.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::event::{ErrorCode, Fault, RequestId};
+
+/// What the log says of a request whose client left. Not an IANA status; never sent.
+pub(super) const CLIENT_CLOSED: u16 = 499;
+
+/// The status a client sees, or the log alone for [`ErrorCode::ClientClosed`].
+pub(super) const fn status(code: ErrorCode) -> u16 {
+    match code {
+        ErrorCode::BadRequest => 400,
+        ErrorCode::NoRoute => 404,
+        ErrorCode::RequestTimeout => 408,
+        ErrorCode::BodyTooLarge => 413,
+        ErrorCode::UriTooLong => 414,
+        ErrorCode::HeaderTooLarge => 431,
+        ErrorCode::ClientClosed => CLIENT_CLOSED,
+        ErrorCode::AppError | ErrorCode::AppLoad => 500,
+        ErrorCode::CpuLimit
+        | ErrorCode::MemoryLimit
+        | ErrorCode::Overloaded
+        | ErrorCode::AppStopped
+        | ErrorCode::IsolateLost => 503,
+        ErrorCode::Timeout => 504,
+    }
+}
+
+/// One sentence for the person at the client.
+pub(super) const fn message(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::NoRoute => "no app answers this host and path",
+        ErrorCode::AppError => "the app failed to answer; its log says why",
+        ErrorCode::AppLoad => "the app's code does not load; its log says why",
+        ErrorCode::CpuLimit => "the request used more CPU time than the app may",
+        ErrorCode::MemoryLimit => "the request used more memory than the app may",
+        ErrorCode::Timeout => "the app did not answer in time",
+        ErrorCode::Overloaded => "the app has too many requests waiting; try again shortly",
+        ErrorCode::AppStopped => "the app failed too often and pauses; try again later",
+        ErrorCode::IsolateLost => "the app was restarted while it handled this request; try again",
+        ErrorCode::BodyTooLarge => "the request body is larger than the app accepts",
+        ErrorCode::HeaderTooLarge => "the request's header fields are larger than this server accepts",
+        ErrorCode::UriTooLong => "the request target is longer than 16 KiB",
+        ErrorCode::RequestTimeout => "the request did not arrive in time",
+        ErrorCode::BadRequest => "this is not a valid HTTP request",
+        ErrorCode::ClientClosed => "the client left before the answer did",
+    }
+}
+
+/// A request that nano answers itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// Why, and how long to wait.
+    pub(super) fault: Fault,
+    /// The method is one no app is ever asked for: 405 in place of the code's own status.
+    method: bool,
+}
+
+impl Refusal {
+    /// CONNECT, TRACE and TRACK: the Fetch standard lets no `Request` have them, and nginx answers 405 too.
+    pub(super) fn method() -> Self {
+        Self { fault: ErrorCode::BadRequest.into(), method: true }
+    }
+
+    /// Status, headers and body of the answer.
+    pub(super) fn answer(self, app: Option<&str>, id: &RequestId) -> (StatusCode, HeaderMap, Bytes) {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(wait) = self.fault.retry_after {
+            // Whole seconds, rounded up: a client told 0 would come back at once.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        let code = self.fault.code;
+        let (status, message) = if self.method {
+            // RFC 9110 §15.5.6: a 405 names what is allowed.
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+            (StatusCode::METHOD_NOT_ALLOWED, "this method is not served here")
+        } else {
+            let status = StatusCode::from_u16(status(code)).expect("every code maps to a three-digit status");
+            (status, message(code))
+        };
+        (status, headers, body(code, message, app, id))
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self { fault, method: false }
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Fault::from(code).into()
+    }
+}
+
+/// A whole HTTP/1.1 answer in bytes, for a connection whose request never became one.
+pub(super) fn raw(code: ErrorCode, id: &RequestId) -> Vec<u8> {
+    let (status, _, body) = Refusal::from(code).answer(None, id);
+    let mut bytes = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\
+         server: nano\r\nx-request-id: {}\r\n\r\n",
+        body.len(),
+        id.as_str(),
+    )
+    .into_bytes();
+    bytes.extend_from_slice(&body);
+    bytes
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Detail<'a>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    code: &'static str,
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<&'a str>,
+    request_id: &'a str,
+}
+
+fn body(code: ErrorCode, message: &'static str, app: Option<&str>, id: &RequestId) -> Bytes {
+    let detail = Detail { code: code.as_str(), message, app, request_id: id.as_str() };
+    serde_json::to_vec(&Envelope { error: detail }).expect("strings always serialize").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn statuses_are_those_of_the_error_table() {
+        let table = [404, 500, 500, 503, 503, 504, 503, 503, 503, 413, 431, 414, 408, 400, 499];
+        assert_eq!(ErrorCode::ALL.map(status), table);
+    }
+
+    #[test]
+    fn an_answer_names_code_app_and_request() {
+        let id = RequestId::parse(&HeaderValue::from_static("abc")).unwrap();
+        let (status, headers, body) = Refusal::from(ErrorCode::CpuLimit).answer(Some("a\"b"), &id);
+        assert_eq!(status, 503);
+        assert!(!headers.contains_key(RETRY_AFTER));
+        let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(json["error"]["code"], "cpu_limit");
+        assert_eq!(json["error"]["app"], "a\"b");
+        assert_eq!(json["error"]["request_id"], "abc");
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up_to_whole_seconds() {
+        for (wait, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2"), (60_000, "60")] {
+            let fault = Fault { code: ErrorCode::Overloaded, retry_after: Some(Duration::from_millis(wait)) };
+            let (_, headers, _) = Refusal::from(fault).answer(None, &RequestId::new());
+            assert_eq!(headers[RETRY_AFTER], seconds, "{wait} ms");
+        }
+    }
+}

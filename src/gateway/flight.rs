@@ -1,0 +1,152 @@
+//! One request from its head to its last byte: what the log and the metrics will say of it, said exactly once when it
+//! is dropped, and the promise that its app learns of a client that left.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::request::Parts;
+
+use super::activity::Activity;
+use super::body::Intake;
+use super::connection::Connection;
+use super::listener::View;
+use super::{AppService, error, target};
+use crate::event::{ErrorCode, Exchange, RequestId};
+use crate::observability::log::AccessRecord;
+use crate::observability::metrics::AppMetrics;
+
+/// A request under way.
+pub(super) struct Flight {
+    pub(super) connection: Arc<Connection>,
+    pub(super) view: Arc<View>,
+    pub(super) id: RequestId,
+    pub(super) head: Parts,
+    began: Instant,
+    app: Option<usize>,
+    intake: Option<Arc<Intake>>,
+    exchange: Option<Arc<dyn Exchange>>,
+    status: u16,
+    error: Option<ErrorCode>,
+    bytes_out: u64,
+    /// A body came that nobody has read.
+    refused_body: bool,
+    /// Handed over whole, or cut for a reason that is noted. If not, it is the client that left.
+    complete: bool,
+}
+
+impl Flight {
+    pub(super) fn begin(connection: &Arc<Connection>, head: Parts) -> Self {
+        let connection = Arc::clone(connection);
+        Self {
+            began: connection.activity.begin(),
+            view: connection.socket.view(),
+            id: connection.peer.request_id(&head.headers),
+            head,
+            connection,
+            app: None,
+            intake: None,
+            exchange: None,
+            status: error::CLIENT_CLOSED,
+            error: None,
+            bytes_out: 0,
+            refused_body: false,
+            complete: false,
+        }
+    }
+
+    /// An app has been found: the request counts as its own from here on.
+    pub(super) fn route(&mut self, app: usize) {
+        self.app = Some(app);
+        self.metrics().in_flight(1);
+    }
+
+    /// The app that answers.
+    pub(super) fn app(&self) -> Option<&AppService> {
+        self.app.and_then(|app| self.view.serving.apps.get(app))
+    }
+
+    pub(super) fn activity(&self) -> &Activity {
+        &self.connection.activity
+    }
+
+    /// The app reads the request's body through `intake`.
+    pub(super) fn reads(&mut self, intake: &Arc<Intake>) {
+        self.intake = Some(Arc::clone(intake));
+    }
+
+    /// The request's body will not be read.
+    pub(super) fn refuse_body(&mut self) {
+        self.refused_body = true;
+    }
+
+    /// The app is at work.
+    pub(super) fn runs(&mut self, exchange: Arc<dyn Exchange>) {
+        self.exchange = Some(exchange);
+    }
+
+    /// Tells the app to stop.
+    pub(super) fn abort(&self, cause: ErrorCode) {
+        if let Some(exchange) = &self.exchange {
+            exchange.abort(cause);
+        }
+    }
+
+    /// The status that goes out.
+    pub(super) fn answers(&mut self, status: u16) {
+        self.status = status;
+    }
+
+    /// Why the answer is not, or not wholly, the app's.
+    pub(super) fn fail(&mut self, code: ErrorCode) {
+        self.error = Some(code);
+    }
+
+    /// Body bytes were handed over.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
+    }
+
+    /// All that will go out has been handed over.
+    pub(super) fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    fn metrics(&self) -> &AppMetrics {
+        self.app().map_or_else(|| self.connection.shared.metrics.unrouted(), |app| &app.metrics)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if !self.complete {
+            self.abort(ErrorCode::ClientClosed);
+            self.status = error::CLIENT_CLOSED;
+            self.error = Some(ErrorCode::ClientClosed);
+        }
+        let duration = self.began.elapsed();
+        let metrics = self.metrics();
+        metrics.request(self.head.method.as_str(), self.status, duration);
+        if let Some(code) = self.error {
+            metrics.error(code);
+        }
+        if self.app.is_some() {
+            metrics.in_flight(-1);
+        }
+        let unread = self.intake.as_ref().map_or(self.refused_body, |intake| !intake.ended());
+        self.connection.activity.end(unread);
+        self.connection.shared.logs.access(&AccessRecord {
+            app: self.app().map(|app| &*app.app.name),
+            request_id: &self.id,
+            method: self.head.method.as_str(),
+            host: &target::host(&self.head).unwrap_or_default(),
+            path: self.head.uri.path(),
+            status: self.status,
+            duration,
+            cpu: self.exchange.as_ref().map_or(Duration::ZERO, |exchange| exchange.cpu()),
+            bytes_in: self.intake.as_ref().map_or(0, |intake| intake.bytes()),
+            bytes_out: self.bytes_out,
+            client: self.connection.peer.client(&self.head.headers, &self.connection.settings.trust_proxy),
+            error: self.error,
+        });
+    }
+}

@@ -1,0 +1,270 @@
+//! The life of a request: checked, routed, handed to its app, answered. Knows no HTTP library's server: whatever parses
+//! heads calls [`answer`] with one and sends what it returns.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, HeaderName, PROXY_AUTHORIZATION, SERVER, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
+use tokio::sync::oneshot;
+
+use super::body::{Content, Inbound, Intake, Outbound};
+use super::connection::Connection;
+use super::error::Refusal;
+use super::flight::Flight;
+use super::forwarded::X_REQUEST_ID;
+use super::listener::Stage;
+use super::target;
+use crate::event::{BodyError, ErrorCode, Event, Fault, Fetch, Reply, RequestBody, RequestHead, ResponseBody};
+
+/// Fields that end at this connection (RFC 9110 §7.6.1), `trailer` among them: apps have no trailers.
+static HOP_BY_HOP: [HeaderName; 7] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Answers one request. Dropping the future, or the body of what it returns, says that the client has left.
+pub(super) async fn answer<B>(connection: Arc<Connection>, request: Request<B>) -> Response<Outbound>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    let (head, body) = request.into_parts();
+    let mut flight = Flight::begin(&connection, head);
+    let (plan, settings) = (&flight.view.serving.plan, &connection.settings);
+    let app = match target::route(plan, flight.view.listener, &flight.head, settings.max_header) {
+        Ok(app) => app,
+        Err(refusal) => {
+            if !body.is_end_stream() {
+                flight.refuse_body();
+            }
+            return refuse(flight, refusal);
+        }
+    };
+    flight.route(app);
+    let Some(service) = flight.app() else { return refuse(flight, ErrorCode::NoRoute.into()) };
+    let limits = service.app.limits;
+    if body.size_hint().lower() > limits.body {
+        flight.refuse_body();
+        return refuse(flight, ErrorCode::BodyTooLarge.into());
+    }
+    // Only a request that has a body pays for one.
+    let intake = (!body.is_end_stream()).then(Arc::<Intake>::default);
+    let body = intake.as_ref().map(|intake| {
+        let inbound = Inbound::new(body, intake, limits.body, settings.timeouts.body);
+        Box::pin(inbound) as RequestBody
+    });
+    if let Some(intake) = &intake {
+        flight.reads(intake);
+    }
+    let deadline = Instant::now() + limits.wall;
+    let (reply, replied) = oneshot::channel();
+    let fetch = Fetch { id: flight.id.clone(), head: copy_head(&flight), body, deadline, reply };
+    let Some(service) = flight.app() else { return refuse(flight, ErrorCode::NoRoute.into()) };
+    let exchange = Arc::clone(&service.dispatch).dispatch(Event::Fetch(fetch));
+    flight.runs(exchange);
+    match wait(replied, intake.as_deref(), deadline).await {
+        Outcome::Reply(Ok(response)) => respond(flight, response.status, response.headers, response.body),
+        Outcome::Reply(Err(fault)) => refuse(flight, fault.into()),
+        Outcome::Ours(code) => {
+            flight.abort(code);
+            refuse(flight, code.into())
+        }
+    }
+}
+
+/// Who decides the answer.
+enum Outcome {
+    /// The app, or the pool in its stead.
+    Reply(Reply),
+    /// The gateway; the app must stop.
+    Ours(ErrorCode),
+}
+
+async fn wait(mut replied: oneshot::Receiver<Reply>, intake: Option<&Intake>, deadline: Instant) -> Outcome {
+    let struck = async {
+        match intake {
+            Some(intake) => intake.struck().await,
+            None => std::future::pending().await,
+        }
+    };
+    let reply = tokio::select! {
+        biased;
+        fault = struck => return Outcome::Ours(body_code(fault)),
+        reply = &mut replied => reply,
+        () = tokio::time::sleep_until(deadline.into()) => return Outcome::Ours(ErrorCode::Timeout),
+    };
+    // Unsent only if the process is going down, and the isolate with it.
+    Outcome::Reply(reply.unwrap_or(Err(Fault::from(ErrorCode::IsolateLost))))
+}
+
+fn body_code(fault: BodyError) -> ErrorCode {
+    match fault {
+        BodyError::TooLarge => ErrorCode::BodyTooLarge,
+        BodyError::Timeout => ErrorCode::RequestTimeout,
+        BodyError::Incomplete => ErrorCode::ClientClosed,
+    }
+}
+
+/// The head as the app sees it: what the client sent, less what concerns this connection alone, and with the client's
+/// origin as far as nano vouches for it.
+fn copy_head(flight: &Flight) -> RequestHead {
+    let Flight { connection, head, .. } = flight;
+    let Parts { headers, .. } = head;
+    let named = named_by_connection(headers);
+    let scheme = connection.peer.scheme(headers);
+    let chain = connection.peer.chain(headers);
+    let mut fields: Vec<(&str, &[u8])> = Vec::with_capacity(headers.len() + 3);
+    fields.extend(
+        headers
+            .iter()
+            .filter(|(name, _)| {
+                !HOP_BY_HOP.contains(name) && **name != PROXY_AUTHORIZATION && connection.peer.may_send(name)
+            })
+            .filter(|(name, _)| !named.contains(name))
+            .map(|(name, value)| (name.as_str(), value.as_bytes())),
+    );
+    let cookies = joined_cookies(head);
+    if let Some(cookies) = &cookies {
+        fields.retain(|(name, _)| *name != "cookie");
+        fields.push(("cookie", cookies));
+    }
+    let client = chain.as_deref().unwrap_or_else(|| connection.peer.text());
+    fields.push(("x-forwarded-for", client.as_bytes()));
+    fields.push(("x-forwarded-proto", scheme.as_bytes()));
+    fields.push(("x-request-id", flight.id.as_str().as_bytes()));
+    let target = target::path_and_query(head);
+    let method = head.method.as_str();
+    let arenas = &connection.shared.arenas;
+    match target::authority(head) {
+        Ok(Some(authority)) => {
+            RequestHead::new(arenas, method, &[scheme, "://", authority, target], fields.into_iter())
+        }
+        // HTTP/1.0 may name no host; a URL needs one.
+        _ => {
+            let address = connection.socket.address.to_string();
+            RequestHead::new(arenas, method, &[scheme, "://", &address, target], fields.into_iter())
+        }
+    }
+}
+
+/// HTTP/2 may send a cookie field in pieces, which are one field to everybody else (RFC 9113 §8.2.3).
+fn joined_cookies(head: &Parts) -> Option<Vec<u8>> {
+    let mut pieces = head.headers.get_all(COOKIE).iter();
+    let (first, second) = (pieces.next()?, pieces.next()?);
+    let pieces: Vec<_> = [first, second].into_iter().chain(pieces).map(HeaderValue::as_bytes).collect();
+    (head.version == Version::HTTP_2).then(|| pieces.join(&b"; "[..]))
+}
+
+/// Fields that `Connection` says end at this connection too.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let options = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let names = options.flat_map(|value| value.split(',')).map(str::trim);
+    // The common ones name no field, and cost nothing here.
+    let names = names.filter(|name| !name.eq_ignore_ascii_case("keep-alive") && !name.eq_ignore_ascii_case("close"));
+    names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect()
+}
+
+/// An answer of nano's own.
+fn refuse(mut flight: Flight, refusal: Refusal) -> Response<Outbound> {
+    let code = refusal.fault.code;
+    let app = flight.app().map(|app| &*app.app.name);
+    let (status, headers, body) = refusal.answer(app, &flight.id);
+    flight.fail(code);
+    // What follows on the connection may be the rest of a body nobody reads, or not HTTP at all.
+    let close = matches!(
+        code,
+        ErrorCode::BadRequest
+            | ErrorCode::BodyTooLarge
+            | ErrorCode::HeaderTooLarge
+            | ErrorCode::UriTooLong
+            | ErrorCode::RequestTimeout
+    );
+    send(flight, status, headers, Content::Full(body), close)
+}
+
+/// The app's answer, with what it may not say taken out.
+fn respond(flight: Flight, status: StatusCode, mut headers: HeaderMap, body: ResponseBody) -> Response<Outbound> {
+    if !(200..=599).contains(&status.as_u16()) {
+        flight.abort(ErrorCode::AppError);
+        return refuse(flight, ErrorCode::AppError.into());
+    }
+    for name in named_by_connection(&headers) {
+        headers.remove(name);
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    let claimed = headers.remove(CONTENT_LENGTH);
+    let content = match body {
+        ResponseBody::Empty => Content::Empty,
+        ResponseBody::Full(bytes) => Content::Full(bytes),
+        ResponseBody::Stream(chunks) => Content::Stream(chunks),
+    };
+    if !matches!(content, Content::Full(_))
+        && flight.head.method == Method::HEAD
+        && let Some(length) = claimed.filter(is_length)
+    {
+        // What GET would have sent, as the app says (RFC 9110 §8.6).
+        headers.insert(CONTENT_LENGTH, length);
+    }
+    if let Content::Stream(_) = content
+        && (flight.head.method == Method::HEAD || is_null_body(status))
+    {
+        // Nobody will read it.
+        flight.abort(ErrorCode::ClientClosed);
+    }
+    send(flight, status, headers, content, false)
+}
+
+/// Statuses whose response ends with its head (RFC 9110 §6.4.1).
+fn is_null_body(status: StatusCode) -> bool {
+    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
+fn is_length(value: &HeaderValue) -> bool {
+    let digits = value.as_bytes();
+    (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// What every response has.
+fn send(
+    mut flight: Flight,
+    status: StatusCode,
+    mut headers: HeaderMap,
+    content: Content,
+    close: bool,
+) -> Response<Outbound> {
+    headers.insert(X_REQUEST_ID, flight.id.header());
+    headers.entry(SERVER).or_insert(HeaderValue::from_static("nano"));
+    let retiring = || *flight.connection.stage.borrow() != Stage::Serving;
+    if flight.head.version <= Version::HTTP_11 && (close || retiring()) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    let content = if is_null_body(status) {
+        headers.remove(CONTENT_LENGTH);
+        Content::Empty
+    } else if flight.head.method == Method::HEAD {
+        if let Content::Full(bytes) = &content {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        }
+        Content::Empty
+    } else {
+        content
+    };
+    flight.answers(status.as_u16());
+    let mut response = Response::new(Outbound::new(content, flight));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}

@@ -1,0 +1,152 @@
+//! Runs apps: one isolate to a thread, a pool of them to an app, a watchdog over all.
+//!
+//! A [`Pool`] takes an app's events and hands each to one of its workers through that worker's mailbox. The worker's
+//! event loop runs JavaScript a turn at a time; the watchdog ends turns that break a limit. The platform's native
+//! functions (`api`) reach their worker through its [`State`].
+
+mod event_loop;
+mod exception;
+mod exchange;
+mod extension;
+mod fatal;
+mod faults;
+mod mailbox;
+mod memory;
+mod modules;
+mod platform;
+mod pool;
+mod realm;
+mod rejections;
+mod snapshot;
+mod sources;
+mod state;
+#[cfg(test)]
+pub(crate) mod testing;
+mod timers;
+mod turn;
+mod watchdog;
+mod worker;
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::observability::log::AppLog;
+use crate::observability::metrics::{AppMetrics, Metrics, StartKind};
+use crate::plan::App;
+use platform::Foreground;
+use snapshot::Snapshot;
+use watchdog::Watchdog;
+use worker::Worker;
+
+pub(crate) use exception::describe as describe_exception;
+pub use extension::{Extension, Op, callback};
+pub(crate) use memory::array_buffer;
+pub use pool::{LoadError, Pool};
+pub(crate) use realm::{enter_request, request_of};
+pub use snapshot::SnapshotError;
+pub(crate) use state::of as state;
+
+/// Workers kept ready for an app to need one.
+const READY: usize = 2;
+
+/// What the runtime must know before any app.
+#[derive(Debug, Clone, Copy)]
+pub struct RuntimeConfig {
+    /// The largest `memory` limit of any app, in bytes.
+    pub largest_memory: usize,
+    /// Isolates that may be live at once.
+    pub max_isolates: usize,
+}
+
+/// Why the runtime did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The platform's own scripts failed.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The kernel gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// V8, the snapshot, the workers that are ready, the watchdog. One to a process.
+#[derive(Clone)]
+pub struct Runtime(Arc<RuntimeInner>);
+
+struct RuntimeInner {
+    config: RuntimeConfig,
+    foreground: Foreground,
+    snapshot: Snapshot,
+    watchdog: Arc<Watchdog>,
+    ready: Mutex<Vec<Arc<Worker>>>,
+    live: AtomicUsize,
+    last_number: AtomicU32,
+}
+
+impl Runtime {
+    /// Starts V8, makes the snapshot from `extensions`, readies a few workers. Must be called once, on the main thread,
+    /// before any other thread is started that will run JavaScript.
+    ///
+    /// # Errors
+    /// See [`RuntimeError`].
+    pub fn start(
+        config: RuntimeConfig,
+        extensions: &[Extension],
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, RuntimeError> {
+        let foreground = platform::initialize(config.largest_memory);
+        let inner = Arc::new(RuntimeInner {
+            config,
+            foreground,
+            snapshot: Snapshot::build(extensions)?,
+            watchdog: Watchdog::start(Arc::clone(metrics))?,
+            ready: Mutex::default(),
+            live: AtomicUsize::new(0),
+            last_number: AtomicU32::new(0),
+        });
+        for _ in 0..READY {
+            inner.make_ready()?;
+        }
+        Ok(Self(inner))
+    }
+
+    /// A pool for one generation of an app. No worker starts before the first request.
+    pub fn pool(&self, app: Arc<App>, log: AppLog, metrics: Arc<AppMetrics>) -> Arc<Pool> {
+        Pool::new(Arc::clone(&self.0), app, log, metrics)
+    }
+
+    /// How many threads V8 has not given back.
+    pub fn lost(&self) -> watch::Receiver<usize> {
+        self.0.watchdog.lost()
+    }
+}
+
+impl RuntimeInner {
+    /// A worker without an app: one that is ready, else a new one. `None` where no more may be live.
+    fn take_worker(self: &Arc<Self>) -> Option<(Arc<Worker>, StartKind)> {
+        if self.live.load(Ordering::Relaxed) >= self.config.max_isolates {
+            tracing::warn!("no more isolates: {} are live", self.config.max_isolates);
+            return None;
+        }
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let taken = match ready {
+            Some(worker) => self.make_ready().map(|()| (worker, StartKind::Generic)),
+            None => self.spawn().map(|worker| (worker, StartKind::Cold)),
+        };
+        taken.inspect_err(|error| tracing::error!("cannot start a worker: {error}")).ok()
+    }
+
+    fn make_ready(self: &Arc<Self>) -> std::io::Result<()> {
+        let worker = self.spawn()?;
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        Ok(())
+    }
+
+    fn spawn(self: &Arc<Self>) -> std::io::Result<Arc<Worker>> {
+        const NUMBERS: u32 = (1 << 31) - 1;
+        let number = self.last_number.fetch_add(1, Ordering::Relaxed) % NUMBERS + 1;
+        Worker::spawn(self, number)
+    }
+}

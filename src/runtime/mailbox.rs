@@ -1,0 +1,77 @@
+//! What reaches a worker from other threads, in order. A push wakes the worker only when it sleeps.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::exchange::Ticket;
+use super::pool::Pool;
+
+/// One message to a worker.
+pub(super) enum Message {
+    /// The app a generic worker is to run.
+    Bind(Arc<Pool>),
+    /// A request to begin.
+    Request(Arc<Ticket>),
+    /// A request that is no longer wanted.
+    Abort(Arc<Ticket>),
+    /// A task of V8's, to be run after a delay.
+    Task(v8::Task, Duration),
+    /// Finish: nothing of the app's is under way any more.
+    Retire,
+}
+
+#[derive(Default)]
+struct Inner {
+    queue: VecDeque<Message>,
+    /// Since when the oldest message waits.
+    since: Option<Instant>,
+    /// Set only while the worker sleeps.
+    waker: Option<Waker>,
+}
+
+/// A worker's mailbox.
+#[derive(Default)]
+pub(super) struct Mailbox(Mutex<Inner>);
+
+impl Mailbox {
+    /// Adds a message, and wakes the worker if it sleeps.
+    pub(super) fn push(&self, message: Message) {
+        let waker = {
+            let mut inner = self.lock();
+            if inner.queue.is_empty() {
+                inner.since = Some(Instant::now());
+            }
+            inner.queue.push_back(message);
+            inner.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Moves every message to `into` (empty, its memory is reused), or registers the caller to be woken by the next.
+    pub(super) fn poll_drain(&self, cx: &mut Context<'_>, into: &mut VecDeque<Message>) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.queue.is_empty() {
+            if !inner.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                inner.waker = Some(cx.waker().clone());
+            }
+            return Poll::Pending;
+        }
+        inner.waker = None;
+        inner.since = None;
+        std::mem::swap(&mut inner.queue, into);
+        Poll::Ready(())
+    }
+
+    /// How long the oldest message has waited.
+    pub(super) fn waited(&self) -> Duration {
+        self.lock().since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,208 @@
+//! The memory limit: V8's heap, ArrayBuffers and WebAssembly memories of one isolate, together.
+//!
+//! V8 limits its heap alone, and says so by a callback. ArrayBuffers pass through the allocator here, which refuses
+//! what the limit does not leave room for. Resizable buffers and WebAssembly memories pass through nothing: heap and
+//! external memory are sampled after turns, after full collections, and by the watchdog during a turn.
+
+use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::turn::Verdict;
+use super::worker::Worker;
+
+/// V8 may still want to allocate one object of 1 GiB before a terminated turn unwinds; a second shortage is fatal.
+const HEADROOM: usize = 1280 << 20;
+
+/// Bytes of ArrayBuffers of one isolate, and how many there may be.
+pub(super) struct Buffers {
+    used: AtomicUsize,
+    limit: AtomicUsize,
+}
+
+impl Buffers {
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), limit: AtomicUsize::new(limit) })
+    }
+
+    pub(super) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Makes room for `bytes`; false if the limit leaves none.
+    pub(super) fn reserve(&self, bytes: usize) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        self.used
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes).filter(|&after| after <= limit)
+            })
+            .is_ok()
+    }
+
+    pub(super) fn release(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// The allocator V8 uses for the isolate's ArrayBuffers.
+    pub(super) fn allocator(self: &Arc<Self>) -> v8::UniqueRef<v8::Allocator> {
+        // SAFETY: the pointer carries one reference of the `Arc`, which `drop` of the table takes back.
+        unsafe { v8::new_rust_allocator(Arc::into_raw(Arc::clone(self)), &ALLOCATOR) }
+    }
+}
+
+static ALLOCATOR: v8::RustAllocatorVtable<Buffers> =
+    v8::RustAllocatorVtable { allocate, allocate_uninitialized, free, drop: drop_buffers };
+
+unsafe extern "C" fn allocate(buffers: &Buffers, bytes: usize) -> *mut c_void {
+    if !buffers.reserve(bytes) {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: calloc takes any size; a null answer is V8's to handle.
+    let data = unsafe { libc::calloc(bytes.max(1), 1) };
+    if data.is_null() {
+        buffers.release(bytes);
+    }
+    data
+}
+
+unsafe extern "C" fn allocate_uninitialized(buffers: &Buffers, bytes: usize) -> *mut c_void {
+    if !buffers.reserve(bytes) {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: malloc takes any size; a null answer is V8's to handle.
+    let data = unsafe { libc::malloc(bytes.max(1)) };
+    if data.is_null() {
+        buffers.release(bytes);
+    }
+    data
+}
+
+unsafe extern "C" fn free(buffers: &Buffers, data: *mut c_void, bytes: usize) {
+    // SAFETY: V8 gives back what one of the two functions above returned, once.
+    unsafe { libc::free(data) };
+    buffers.release(bytes);
+}
+
+unsafe extern "C" fn drop_buffers(buffers: *const Buffers) {
+    // SAFETY: takes back the reference that `allocator` leaked; V8 calls this once, last.
+    drop(unsafe { Arc::from_raw(buffers) });
+}
+
+/// An ArrayBuffer over `data`, charged to the isolate; `None` if its limit leaves no room. (V8's own way to make one
+/// ends the process where the allocator refuses.)
+pub(crate) fn array_buffer<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    data: Vec<u8>,
+) -> Option<v8::Local<'s, v8::ArrayBuffer>> {
+    let buffers = Arc::clone(&super::state::of(scope).worker.buffers);
+    let length = data.len();
+    if !buffers.reserve(length) {
+        return None;
+    }
+    let mut owned = Box::new(Charged { data, buffers });
+    let pointer = owned.data.as_mut_ptr().cast::<c_void>();
+    // SAFETY: the vector stays where it is, untouched by us, until V8 calls `discharge` with the pointer to its box.
+    let store =
+        unsafe { v8::ArrayBuffer::new_backing_store_from_ptr(pointer, length, discharge, Box::into_raw(owned).cast()) };
+    Some(v8::ArrayBuffer::with_backing_store(scope, &store.make_shared()))
+}
+
+/// A buffer of ours that JavaScript owns.
+struct Charged {
+    data: Vec<u8>,
+    buffers: Arc<Buffers>,
+}
+
+unsafe extern "C" fn discharge(_data: *mut c_void, length: usize, owned: *mut c_void) {
+    // SAFETY: `owned` is the box that `array_buffer` gave away, back once.
+    let owned = unsafe { Box::from_raw(owned.cast::<Charged>()) };
+    owned.buffers.release(length);
+}
+
+/// Bytes one isolate uses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    pub(super) heap: usize,
+    pub(super) external: usize,
+}
+
+impl Usage {
+    pub(super) fn read(isolate: &mut v8::Isolate) -> Self {
+        let statistics = isolate.get_heap_statistics();
+        Self { heap: statistics.used_heap_size(), external: statistics.external_memory() }
+    }
+
+    fn total(self) -> usize {
+        self.heap.saturating_add(self.external)
+    }
+}
+
+/// Reads how much the isolate uses. Over the limit, what is garbage is collected first; false if it is still over.
+pub(super) fn sample(isolate: &mut v8::Isolate, limit: usize) -> (Usage, bool) {
+    let usage = Usage::read(isolate);
+    if usage.total() <= limit {
+        return (usage, true);
+    }
+    isolate.low_memory_notification();
+    let usage = Usage::read(isolate);
+    (usage, usage.total() <= limit)
+}
+
+/// Has V8 report to `worker`, which must outlive the isolate, when its heap is nearly full.
+pub(super) fn watch(isolate: &mut v8::Isolate, worker: &Arc<Worker>) {
+    let data = Arc::as_ptr(worker).cast_mut().cast::<c_void>();
+    isolate.add_near_heap_limit_callback(near_heap_limit, data);
+    isolate.add_gc_epilogue_callback(collected, data, v8::GCType::kGCTypeMarkSweepCompact);
+    isolate.set_oom_error_handler(out_of_memory);
+}
+
+/// Lowers the heap limit of a watched isolate to `limit` bytes.
+pub(super) fn lower_limit(isolate: &mut v8::Isolate, worker: &Arc<Worker>, limit: usize) {
+    // V8 lowers a limit only as a callback is removed.
+    isolate.remove_near_heap_limit_callback(near_heap_limit, limit);
+    isolate.add_near_heap_limit_callback(near_heap_limit, Arc::as_ptr(worker).cast_mut().cast::<c_void>());
+}
+
+unsafe extern "C" fn near_heap_limit(data: *mut c_void, current: usize, _initial: usize) -> usize {
+    // SAFETY: `data` is the isolate's worker, which outlives it.
+    let worker = unsafe { &*data.cast::<Worker>() };
+    worker.convict(Verdict::Memory);
+    current.saturating_add(HEADROOM)
+}
+
+/// After a full collection: what is left is in use.
+unsafe extern "C" fn collected(
+    isolate: v8::UnsafeRawIsolatePtr,
+    _kind: v8::GCType,
+    _flags: v8::GCCallbackFlags,
+    data: *mut c_void,
+) {
+    // SAFETY: `data` is the isolate's worker, which outlives it; V8 passes its live isolate.
+    let (worker, isolate) = unsafe { (&*data.cast::<Worker>(), v8::Isolate::ref_from_raw_isolate_ptr(&isolate)) };
+    // SAFETY: reading statistics changes nothing that the collector, which is done, relies on.
+    let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate.as_raw_isolate_ptr()) };
+    if Usage::read(&mut isolate).total() > worker.memory_limit() {
+        worker.convict(Verdict::Memory);
+    }
+}
+
+/// V8 is about to end the process, for a heap that is full despite all headroom.
+unsafe extern "C" fn out_of_memory(_location: *const c_char, _details: &v8::OomDetails) {
+    super::worker::lose_current(Verdict::Memory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_stop_at_the_limit_and_come_back() {
+        let buffers = Buffers::new(100);
+        assert!(buffers.reserve(60));
+        assert!(!buffers.reserve(41));
+        assert!(buffers.reserve(40));
+        buffers.release(60);
+        assert!(buffers.reserve(60));
+        assert!(!buffers.reserve(usize::MAX));
+    }
+}

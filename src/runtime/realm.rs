@@ -1,0 +1,122 @@
+//! An isolate with its one context, made from the snapshot, and the way into it.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use super::worker::Worker;
+use super::{RuntimeInner, memory, modules, rejections, snapshot};
+
+/// Young generation of every isolate: small, for there are many; objects that live pass on soon.
+const YOUNG_GENERATION: usize = 6 << 20;
+
+/// An isolate and its context. Entered on this thread as long as it lives.
+pub(super) struct Realm {
+    pub(super) context: v8::Global<v8::Context>,
+    pub(super) entry: Entry,
+    pub(super) isolate: v8::OwnedIsolate,
+    runtime: Arc<RuntimeInner>,
+}
+
+/// What Rust calls in JavaScript.
+pub(super) struct Entry {
+    /// `install(namespace, env)`: the app's module; returns what is wrong with it, or undefined.
+    pub(super) install: v8::Global<v8::Function>,
+    /// `fetch(token)`: a request begins.
+    pub(super) fetch: v8::Global<v8::Function>,
+    /// `abort(token)`: its client left.
+    pub(super) abort: v8::Global<v8::Function>,
+    /// `drop(token)`: Rust has ended it.
+    pub(super) drop: v8::Global<v8::Function>,
+    /// `timer(id)`: a timer is due.
+    pub(super) timer: v8::Global<v8::Function>,
+}
+
+/// The context, where only the isolate is at hand.
+struct MainContext(v8::Global<v8::Context>);
+
+impl Realm {
+    /// Makes an isolate on the calling thread, with the largest limits any app has.
+    pub(super) fn new(runtime: &Arc<RuntimeInner>, worker: &Arc<Worker>) -> Self {
+        let params = runtime
+            .snapshot
+            .params()
+            .array_buffer_allocator(worker.buffers.allocator().make_shared())
+            .allow_atomics_wait(false)
+            .set_max_old_generation_size_in_bytes(worker.memory_limit())
+            .set_max_young_generation_size_in_bytes(YOUNG_GENERATION);
+        let mut isolate = v8::Isolate::new(params);
+        let sink: Arc<Worker> = Arc::clone(worker);
+        runtime.foreground.register(address(&isolate), Arc::downgrade(&sink) as _);
+        isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
+        isolate.set_capture_stack_trace_for_uncaught_exceptions(true, 16);
+        isolate.set_promise_reject_callback(rejections::on_reject);
+        isolate.set_host_import_module_dynamically_callback(modules::import_dynamically);
+        isolate.set_host_initialize_import_meta_object_callback(modules::initialize_import_meta);
+        memory::watch(&mut isolate, worker);
+
+        let (context, entry) = {
+            v8::scope!(let scope, &mut isolate);
+            let context = v8::Context::new(scope, v8::ContextOptions::default());
+            let scope = &mut v8::ContextScope::new(scope, context);
+            // No eval, no new Function: an app's code is its files.
+            context.set_allow_generation_from_strings(false);
+            let entry = scope
+                .get_context_data_from_snapshot_once::<v8::Object>(snapshot::ENTRY)
+                .expect("the snapshot was made with it");
+            let entry = Entry {
+                install: function(scope, entry, "install"),
+                fetch: function(scope, entry, "fetch"),
+                abort: function(scope, entry, "abort"),
+                drop: function(scope, entry, "drop"),
+                timer: function(scope, entry, "timer"),
+            };
+            (v8::Global::new(scope, context), entry)
+        };
+        isolate.set_slot(MainContext(context.clone()));
+        Self { context, entry, isolate, runtime: Arc::clone(runtime) }
+    }
+}
+
+impl Drop for Realm {
+    fn drop(&mut self) {
+        self.runtime.foreground.unregister(address(&self.isolate));
+    }
+}
+
+/// What V8's platform calls the isolate.
+fn address(isolate: &v8::Isolate) -> *mut c_void {
+    // SAFETY: only the address is used, as a name.
+    let pointer = unsafe { isolate.as_raw_isolate_ptr() };
+    // SAFETY: `UnsafeRawIsolatePtr` is a transparent pointer.
+    unsafe { std::mem::transmute::<v8::UnsafeRawIsolatePtr, *mut c_void>(pointer) }
+}
+
+fn function(
+    scope: &mut v8::PinScope<'_, '_>,
+    object: v8::Local<'_, v8::Object>,
+    name: &str,
+) -> v8::Global<v8::Function> {
+    let name = v8::String::new(scope, name).expect("a short name");
+    let value = object.get(scope, name.into()).expect("the entry object has no getters");
+    let function = v8::Local::<v8::Function>::try_from(value).expect("the platform's scripts define every entry point");
+    v8::Global::new(scope, function)
+}
+
+/// The request that the running code belongs to, 0 for none: V8 carries it along every promise.
+pub(super) fn current_request(isolate: &mut v8::Isolate) -> u32 {
+    let Some(context) = isolate.get_slot::<MainContext>().map(|slot| slot.0.clone()) else { return 0 };
+    v8::scope_with_context!(let scope, isolate, context);
+    request_of(scope)
+}
+
+/// As [`current_request`], where a scope is at hand.
+pub(crate) fn request_of(scope: &v8::PinScope<'_, '_>) -> u32 {
+    let data = scope.get_continuation_preserved_embedder_data();
+    v8::Local::<v8::Uint32>::try_from(data).map_or(0, |token| token.value())
+}
+
+/// Has the code that runs from now on belong to `request`.
+pub(crate) fn enter_request(scope: &v8::PinScope<'_, '_>, request: u32) {
+    let token = v8::Integer::new_from_unsigned(scope, request);
+    scope.set_continuation_preserved_embedder_data(token.into());
+}

@@ -1,0 +1,138 @@
+//! The startup snapshot: the web platform, run once, from which every context is made.
+
+use std::borrow::Cow;
+
+use v8::ExternalReference;
+
+use super::extension::Extension;
+
+/// Why there is no snapshot: a fault of the platform's own scripts.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// A script did not compile, threw, or is not a function.
+    #[error("platform script {name}: {message}")]
+    Script {
+        /// The script.
+        name: &'static str,
+        /// V8's message.
+        message: String,
+    },
+    /// V8 refused to serialise the context.
+    #[error("V8 could not make a snapshot")]
+    Blob,
+}
+
+/// A snapshot and the native functions it refers to, both kept for the life of the process.
+#[derive(Clone, Copy)]
+pub(super) struct Snapshot {
+    blob: &'static [u8],
+    references: &'static [ExternalReference],
+}
+
+// SAFETY: both are immutable and live for ever; the references are addresses of functions.
+unsafe impl Send for Snapshot {}
+// SAFETY: as above.
+unsafe impl Sync for Snapshot {}
+
+/// Index of the entry object among the context's data.
+pub(super) const ENTRY: usize = 0;
+
+impl Snapshot {
+    /// Runs `extensions` in order and keeps the result. The process's first isolate, and the only one until it is
+    /// done: the read-only heap is shared by all, and made here.
+    pub(super) fn build(extensions: &[Extension]) -> Result<Self, SnapshotError> {
+        let mut references: Vec<_> = extensions
+            .iter()
+            .flat_map(|extension| extension.ops)
+            .map(|op| ExternalReference { function: op.callback() })
+            .collect();
+        references.push(ExternalReference { pointer: std::ptr::null_mut() });
+        let references: &'static [ExternalReference] = references.leak();
+
+        let mut isolate = v8::Isolate::snapshot_creator(Some(Cow::Borrowed(references)), None);
+        let run = run(&mut isolate, extensions);
+        let blob = isolate.create_blob(v8::FunctionCodeHandling::Keep);
+        run?;
+        let blob: &'static v8::StartupData = Box::leak(Box::new(blob.ok_or(SnapshotError::Blob)?));
+        Ok(Self { blob, references })
+    }
+
+    /// Parameters for an isolate that starts from this snapshot.
+    pub(super) fn params(&self) -> v8::CreateParams {
+        v8::CreateParams::default()
+            .snapshot_blob(v8::StartupData::from(self.blob))
+            .external_references(Cow::Borrowed(self.references))
+    }
+}
+
+fn run(isolate: &mut v8::OwnedIsolate, extensions: &[Extension]) -> Result<(), SnapshotError> {
+    v8::scope!(let scope, isolate);
+    let context = v8::Context::new(scope, v8::ContextOptions::default());
+    let entry = {
+        let scope = &mut v8::ContextScope::new(scope, context);
+        let (ops, entry) = (bare_object(scope), bare_object(scope));
+        let nano = bare_object(scope);
+        set(scope, nano, "ops", ops.into());
+        set(scope, nano, "entry", entry.into());
+        for op in extensions.iter().flat_map(|extension| extension.ops) {
+            let function = v8::Function::builder_raw(op.callback())
+                .constructor_behavior(v8::ConstructorBehavior::Throw)
+                .build(scope)
+                .expect("no script has run that could have exhausted the heap");
+            let name = string(scope, op.name);
+            function.set_name(name);
+            set(scope, ops, op.name, function.into());
+        }
+        for extension in extensions {
+            evaluate(scope, extension, nano)?;
+        }
+        entry
+    };
+    scope.set_default_context(context);
+    let index = scope.add_context_data(context, entry);
+    debug_assert_eq!(index, ENTRY);
+    Ok(())
+}
+
+fn evaluate(
+    scope: &mut v8::PinScope<'_, '_>,
+    extension: &Extension,
+    nano: v8::Local<'_, v8::Object>,
+) -> Result<(), SnapshotError> {
+    v8::tc_scope!(let scope, scope);
+    let result = (|| {
+        let (source, name) = (string(scope, extension.source), string(scope, extension.name));
+        let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, false, None);
+        let function = v8::Script::compile(scope, source, Some(&origin))?.run(scope)?;
+        let function = v8::Local::<v8::Function>::try_from(function).ok()?;
+        let undefined = v8::undefined(scope).into();
+        function.call(scope, undefined, &[nano.into()])
+    })();
+    if result.is_some() {
+        return Ok(());
+    }
+    let message = match scope.stack_trace().or_else(|| scope.exception()) {
+        Some(error) => error.to_rust_string_lossy(scope),
+        None => "its completion value is not a function".to_owned(),
+    };
+    Err(SnapshotError::Script { name: extension.name, message })
+}
+
+fn bare_object<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Object> {
+    let null = v8::null(scope).into();
+    v8::Object::with_prototype_and_properties(scope, null, &[], &[])
+}
+
+fn set(
+    scope: &mut v8::PinScope<'_, '_>,
+    object: v8::Local<'_, v8::Object>,
+    name: &str,
+    value: v8::Local<'_, v8::Value>,
+) {
+    let name = string(scope, name);
+    object.set(scope, name.into(), value);
+}
+
+fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::String> {
+    v8::String::new(scope, text).expect("the platform's own texts are far below V8's limit")
+}

@@ -1,0 +1,197 @@
+//! One thread that watches all workers: terminates a turn that is over its limit, gives up a thread that V8 does not
+//! give back, relieves a worker that is behind. Sleeps while no worker runs anything.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::pool::PATIENCE;
+use super::turn::{Running, Verdict};
+use super::worker::Worker;
+use crate::observability::metrics::Metrics;
+
+/// How often running workers are looked at.
+const TICK: Duration = Duration::from_millis(2);
+/// How often a running turn's memory is sampled.
+const SAMPLE: Duration = Duration::from_millis(10);
+/// A turn told to end has so long, on the wall and on its own CPU clock (this machine may be busy with others).
+const GRACE: Duration = Duration::from_millis(50);
+const GRACE_CPU: Duration = Duration::from_millis(20);
+/// So long on the wall is too much whatever the CPU clock says: the thread may be parked.
+const GRACE_PARKED: Duration = Duration::from_secs(2);
+/// Ticks without a running turn before the watchdog sleeps.
+const QUIET_TICKS: u32 = 50;
+
+/// The watchdog.
+pub(super) struct Watchdog {
+    watched: Mutex<Vec<Watched>>,
+    asleep: AtomicBool,
+    alarm: Condvar,
+    lost: watch::Sender<usize>,
+    metrics: Arc<Metrics>,
+}
+
+struct Watched {
+    worker: Arc<Worker>,
+    sampled: Option<(Running, Instant)>,
+}
+
+impl Watchdog {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The kernel's, where it gives no thread.
+    pub(super) fn start(metrics: Arc<Metrics>) -> std::io::Result<Arc<Self>> {
+        let watchdog = Arc::new(Self {
+            watched: Mutex::default(),
+            asleep: AtomicBool::new(false),
+            alarm: Condvar::new(),
+            lost: watch::Sender::new(0),
+            metrics,
+        });
+        let mine = Arc::clone(&watchdog);
+        std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || mine.run())?;
+        Ok(watchdog)
+    }
+
+    /// How many threads V8 has not given back.
+    pub(super) fn lost(&self) -> watch::Receiver<usize> {
+        self.lost.subscribe()
+    }
+
+    /// Looks at a worker from now on.
+    pub(super) fn watch(&self, worker: &Arc<Worker>) {
+        self.lock().push(Watched { worker: Arc::clone(worker), sampled: None });
+    }
+
+    /// Looks at it no more.
+    pub(super) fn unwatch(&self, worker: &Worker) {
+        self.lock().retain(|watched| watched.worker.number != worker.number);
+    }
+
+    /// A turn begins. Costs one load while the watchdog is awake.
+    pub(super) fn wake(&self) {
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+            // Under the lock, or the notice could fall between the watchdog's last look and its sleep.
+            let _watched = self.lock();
+            self.alarm.notify_one();
+        }
+    }
+
+    /// Gives a worker's thread up: answers its clients, has the kernel run it last, counts it.
+    pub(super) fn lose(&self, worker: &Worker, verdict: Verdict) {
+        if !worker.give_up(verdict) {
+            return;
+        }
+        deprioritize(worker.turns.thread());
+        let app = worker.pool.get().map_or("", |pool| &*pool.app.name);
+        self.change_lost(|lost| lost + 1);
+        tracing::warn!(
+            app,
+            "a thread is lost: V8 did not end its code after a {} fault; its clients were answered and it runs at the \
+             lowest priority",
+            verdict.code()
+        );
+    }
+
+    /// A thread given up has ended after all.
+    pub(super) fn found(&self) {
+        self.change_lost(|lost| lost - 1);
+    }
+
+    fn change_lost(&self, change: impl FnOnce(usize) -> usize) {
+        self.lost.send_modify(|lost| *lost = change(*lost));
+        self.metrics.lost_threads(*self.lost.borrow());
+    }
+
+    fn run(&self) {
+        let mut quiet = 0;
+        loop {
+            let (mut busy, mut overstayed, mut behind) = (false, Vec::new(), Vec::new());
+            {
+                let mut watched = self.lock();
+                let now = Instant::now();
+                for watched in watched.iter_mut().filter(|watched| watched.worker.turns.is_running()) {
+                    busy = true;
+                    look(watched, now, &mut overstayed);
+                    if watched.worker.mailbox.waited() > PATIENCE {
+                        behind.push(Arc::clone(&watched.worker));
+                    }
+                }
+            }
+            for (worker, verdict) in overstayed {
+                self.lose(&worker, verdict);
+                self.unwatch(&worker);
+            }
+            for worker in behind {
+                if let Some(pool) = worker.pool.get() {
+                    pool.relieve(&worker);
+                }
+            }
+            quiet = if busy { 0 } else { quiet + 1 };
+            if quiet > QUIET_TICKS {
+                self.sleep();
+                quiet = 0;
+            } else {
+                std::thread::sleep(TICK);
+            }
+        }
+    }
+
+    fn sleep(&self) {
+        let watched = self.lock();
+        self.asleep.store(true, Ordering::SeqCst);
+        // A turn that began before the store has not rung: look once more.
+        if watched.iter().any(|watched| watched.worker.turns.is_running()) {
+            self.asleep.store(false, Ordering::SeqCst);
+            return;
+        }
+        let asleep = |_: &mut Vec<Watched>| self.asleep.load(Ordering::SeqCst);
+        drop(self.alarm.wait_while(watched, asleep).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Watched>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn look(watched: &mut Watched, now: Instant, overstayed: &mut Vec<(Arc<Worker>, Verdict)>) {
+    let worker = &watched.worker;
+    let Some(turn) = worker.turns.running() else {
+        if let Some((wall, cpu)) = worker.turns.overstayed()
+            && (wall > GRACE && cpu > GRACE_CPU || wall > GRACE_PARKED)
+        {
+            overstayed.push((Arc::clone(worker), worker.turns.verdict().unwrap_or(Verdict::Cpu)));
+        }
+        return;
+    };
+    if let Some(verdict) = worker.turns.overdue() {
+        if worker.turns.condemn_running(turn, verdict) {
+            worker.terminate();
+        }
+        return;
+    }
+    match watched.sampled {
+        Some((sampled, at)) if sampled == turn => {
+            if now.duration_since(at) >= SAMPLE {
+                worker.check_memory();
+                watched.sampled = Some((turn, now));
+            }
+        }
+        _ => watched.sampled = Some((turn, now)),
+    }
+}
+
+/// Lowest priority, then the class that runs only when nothing else wants the processor. A thread that will never
+/// give up the processor may at least take none from the others.
+fn deprioritize(thread: u32) {
+    // SAFETY: both calls take plain numbers and a pointer to a live struct; a thread that has ended is an error that
+    // changes nothing.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, thread, 19);
+        let parameters = libc::sched_param { sched_priority: 0 };
+        libc::sched_setscheduler(thread as libc::pid_t, libc::SCHED_IDLE, &parameters);
+    }
+}

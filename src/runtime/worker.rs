@@ -1,0 +1,181 @@
+//! A worker: one thread with one isolate. This is its face to other threads; its own side is the event loop.
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::event_loop::EventLoop;
+use super::faults::Failure;
+use super::mailbox::{Mailbox, Message};
+use super::memory::{self, Buffers};
+use super::platform::TaskSink;
+use super::pool::Pool;
+use super::realm::Realm;
+use super::turn::{Turns, Verdict};
+use super::{RuntimeInner, realm};
+
+/// Stack of a worker's thread. JavaScript may use 984 KiB of it (a V8 flag); the rest is for V8's own native frames
+/// above that and costs nothing until touched.
+const STACK: usize = 4 << 20;
+
+/// What other threads see of a worker.
+pub(super) struct Worker {
+    /// Unique in the process, never 0, below 2³¹.
+    pub(super) number: u32,
+    pub(super) mailbox: Mailbox,
+    pub(super) turns: Turns,
+    pub(super) buffers: Arc<Buffers>,
+    memory_limit: AtomicUsize,
+    /// Set by the thread once the isolate is there.
+    isolate: OnceLock<v8::IsolateHandle>,
+    /// Set once, when the worker is given its app.
+    pub(super) pool: OnceLock<Arc<Pool>>,
+}
+
+impl Worker {
+    /// Starts a worker that waits for an app.
+    ///
+    /// # Errors
+    /// The kernel's, where it gives no thread.
+    pub(super) fn spawn(runtime: &Arc<RuntimeInner>, number: u32) -> std::io::Result<Arc<Self>> {
+        let limit = runtime.config.largest_memory;
+        let worker = Arc::new(Self {
+            number,
+            mailbox: Mailbox::default(),
+            turns: Turns::new(),
+            buffers: Buffers::new(limit),
+            memory_limit: AtomicUsize::new(limit),
+            isolate: OnceLock::new(),
+            pool: OnceLock::new(),
+        });
+        let (mine, runtime) = (Arc::clone(&worker), Arc::clone(runtime));
+        std::thread::Builder::new().name(format!("worker-{number}")).stack_size(STACK).spawn(move || {
+            runtime.live.fetch_add(1, Ordering::Relaxed);
+            if catch_unwind(AssertUnwindSafe(|| run(&mine, &runtime))).is_err() {
+                // A fault of ours: at least nobody waits for this worker.
+                mine.give_up(Verdict::Cpu);
+            }
+            runtime.live.fetch_sub(1, Ordering::Relaxed);
+        })?;
+        Ok(worker)
+    }
+
+    /// Bytes of heap and external memory together.
+    pub(super) fn memory_limit(&self) -> usize {
+        self.memory_limit.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_memory_limit(&self, limit: usize) {
+        self.memory_limit.store(limit, Ordering::Relaxed);
+        self.buffers.set_limit(limit);
+    }
+
+    /// Condemns the isolate and ends what it runs. Called on its own thread or by the watchdog.
+    pub(super) fn convict(&self, verdict: Verdict) {
+        self.turns.condemn(verdict);
+        self.terminate();
+    }
+
+    /// Ends the running turn at the next point where V8 looks, and notes whose code ran there.
+    pub(super) fn terminate(&self) {
+        self.interrupt(end_turn);
+    }
+
+    /// Has the running turn checked against the memory limit.
+    pub(super) fn check_memory(&self) {
+        self.interrupt(check_memory);
+    }
+
+    fn interrupt(&self, callback: unsafe extern "C" fn(v8::UnsafeRawIsolatePtr, *mut c_void)) {
+        if let Some(isolate) = self.isolate.get() {
+            // The isolate's thread holds an `Arc` of this worker until the isolate is gone, and drops the
+            // interrupts that never came to pass with it.
+            isolate.request_interrupt(callback, std::ptr::from_ref(self).cast_mut().cast());
+        }
+    }
+
+    /// Gives the thread up: others answer its clients. True for the first caller.
+    pub(super) fn give_up(&self, verdict: Verdict) -> bool {
+        if !self.turns.give_up() {
+            return false;
+        }
+        if let Some(pool) = self.pool.get() {
+            pool.lost(self, verdict, Failure::Lost);
+        }
+        true
+    }
+}
+
+impl TaskSink for Worker {
+    fn post(&self, task: v8::Task, delay: Duration) {
+        self.mailbox.push(Message::Task(task, delay));
+    }
+}
+
+unsafe extern "C" fn end_turn(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
+    // SAFETY: see `interrupt`; V8 passes the isolate it has interrupted, entered on this thread.
+    let (worker, mut isolate) = unsafe { (&*data.cast::<Worker>(), v8::Isolate::from_raw_isolate_ptr(isolate)) };
+    worker.turns.blame(realm::current_request(&mut isolate));
+    isolate.terminate_execution();
+}
+
+unsafe extern "C" fn check_memory(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
+    // SAFETY: see `interrupt`; V8 passes the isolate it has interrupted, entered on this thread.
+    let (worker, mut isolate) = unsafe { (&*data.cast::<Worker>(), v8::Isolate::from_raw_isolate_ptr(isolate)) };
+    if !memory::sample(&mut isolate, worker.memory_limit()).1 {
+        worker.turns.condemn(Verdict::Memory);
+        worker.turns.blame(realm::current_request(&mut isolate));
+        isolate.terminate_execution();
+    }
+}
+
+thread_local! {
+    /// The worker of this thread, for V8's out-of-memory handler, which is told nothing.
+    static CURRENT: RefCell<Option<(Arc<Worker>, Arc<RuntimeInner>)>> = const { RefCell::new(None) };
+}
+
+/// Gives up the worker of the calling thread, in the middle of whatever V8 was doing, and parks the thread for good: its
+/// isolate cannot go on, the others can. On a thread without a worker there is nothing to save: the process ends.
+pub(super) fn lose_current(verdict: Verdict) -> ! {
+    CURRENT.with_borrow(|current| match current {
+        Some((worker, runtime)) => {
+            worker.turns.condemn(verdict);
+            runtime.watchdog.lose(worker, verdict);
+        }
+        None => end_process(),
+    });
+    loop {
+        std::thread::park();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "V8 would have done the same")]
+fn end_process() -> ! {
+    std::process::abort()
+}
+
+fn run(worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>) {
+    worker.turns.adopt_thread();
+    CURRENT.set(Some((Arc::clone(worker), Arc::clone(runtime))));
+    let realm = Realm::new(runtime, worker);
+    worker.isolate.get_or_init(|| realm.isolate.thread_safe_handle());
+    let tokio = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+        Ok(tokio) => tokio,
+        Err(error) => {
+            tracing::error!("a worker could not start its event loop: {error}");
+            return;
+        }
+    };
+    let tasks = tokio::task::LocalSet::new();
+    let realm = tasks.block_on(&tokio, async { EventLoop::new(realm, worker, runtime).run().await });
+    // What JavaScript began goes before the isolate does: it holds handles.
+    drop(tasks);
+    drop(realm);
+    if worker.turns.is_lost() {
+        runtime.watchdog.found();
+    }
+    CURRENT.set(None);
+}

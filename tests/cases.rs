@@ -1,0 +1,37 @@
+//! What nano promises, a file per subject.
+
+mod api;
+mod cli;
+mod console;
+mod examples;
+mod framing;
+mod headers;
+mod http2;
+mod isolate_lost;
+mod isolation;
+mod limits;
+mod logs;
+mod memory;
+mod metrics;
+mod modules;
+mod overload;
+mod reload;
+mod routing;
+mod stop;
+mod streaming;
+mod systemd;
+mod timeouts;
+
+/// An app that answers everything with `text`.
+fn says(text: &str) -> String {
+    format!("export default {{ fetch() {{ return new Response({text:?}); }} }};\n")
+}
+
+/// An app that answers with the value of one JavaScript expression, which may use `request`, `url`, `env` and `ctx`.
+fn answers(expression: &str) -> String {
+    format!(
+        "export default {{\n  async fetch(request, env, ctx) {{\n    const url = new URL(request.url);\n    \
+         const value = await ({expression});\n    \
+         return new Response(typeof value === \"string\" ? value : JSON.stringify(value));\n  }},\n}};\n"
+    )
+}

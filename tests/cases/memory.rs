@@ -1,0 +1,106 @@
+//! The memory limit: V8's heap, buffers outside it, and wasm memories.
+
+use super::limits::beside_a_neighbour;
+
+const MEMORY: &str = r#"memory="48MiB" cpu="10s" wall="25s""#;
+
+#[track_caller]
+fn ends_by_memory_limit(script: &str) {
+    let (nano, answer) = beside_a_neighbour(MEMORY, script);
+    answer.fails(503, "memory_limit");
+    assert_eq!(nano.access_of(&answer)["error"], "memory_limit");
+    assert_eq!(nano.metric("nano_errors_total", &[("app", "bad"), ("code", "memory_limit")]), 1.0);
+    assert_eq!(nano.metric("nano_isolate_terminations_total", &[("app", "bad"), ("reason", "memory_limit")]), 1.0);
+}
+
+/// The allocator's refusal is a `RangeError` the app may catch; the limit is the answer where it goes on regardless.
+/// Either way the memory is never had.
+#[track_caller]
+fn never_gets_the_memory(script: &str) {
+    let (nano, answer) = beside_a_neighbour(MEMORY, script);
+    let outcome = answer.outcome();
+    let expected = [(503, "memory_limit".to_owned()), (500, "app_error".to_owned())];
+    assert!(expected.contains(&outcome), "{outcome:?}");
+    let memory = nano.usage().memory >> 20;
+    assert!(memory < 1024, "nano holds {memory} MiB");
+}
+
+#[test]
+fn an_array_that_grows_ends() {
+    ends_by_memory_limit("const all = []; for (;;) all.push({ n: all.length });");
+}
+
+#[test]
+fn one_giant_array_ends() {
+    let (_, answer) = beside_a_neighbour(r#"memory="48MiB" cpu="2s" wall="25s""#, "new Array(1e8).fill(0);");
+    let (status, code) = answer.outcome();
+    assert!(status == 503 && ["memory_limit", "cpu_limit"].contains(&code.as_str()), "{status} {code}");
+}
+
+#[test]
+fn a_map_that_grows_ends() {
+    ends_by_memory_limit("const all = new Map(); for (let n = 0; ; n++) all.set(n, [n]);");
+}
+
+#[test]
+fn strings_that_grow_end() {
+    ends_by_memory_limit("const all = []; for (let n = 0; ; n++) all.push(JSON.stringify(\"x\".repeat(1e5) + n));");
+}
+
+#[test]
+fn a_string_that_doubles_is_the_apps_own_error() {
+    let (_, answer) = beside_a_neighbour(MEMORY, r#"let text = "x"; for (;;) text += text;"#);
+    answer.fails(500, "app_error");
+}
+
+#[test]
+fn a_string_split_into_more_than_v8_can_hold_does_not_take_the_process_along() {
+    let (_, answer) = beside_a_neighbour(MEMORY, r#""x".repeat(2 ** 28).split("");"#);
+    assert_eq!(answer.status, 503, "{}", answer.text());
+}
+
+#[test]
+fn array_buffers_that_grow_end() {
+    never_gets_the_memory("const all = []; for (;;) all.push(new Uint8Array(4 << 20).fill(1));");
+}
+
+#[test]
+fn array_buffers_that_grow_end_even_if_every_refusal_is_caught() {
+    let script = "const all = []; for (;;) { try { all.push(new Uint8Array(4 << 20).fill(1)); } catch {} }";
+    let (nano, answer) = beside_a_neighbour(r#"memory="48MiB" cpu="1s""#, script);
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(nano.usage().memory < 1 << 30);
+}
+
+#[test]
+fn resizable_buffers_that_grow_end() {
+    never_gets_the_memory(
+        "const all = []; for (;;) { const buffer = new ArrayBuffer(0, { maxByteLength: 64 << 20 }); \
+         all.push(buffer); for (let size = 1 << 20; size <= 64 << 20; size += 1 << 20) { buffer.resize(size); \
+         new Uint8Array(buffer).fill(1); } }",
+    );
+}
+
+#[test]
+fn wasm_memories_that_grow_end() {
+    never_gets_the_memory(
+        "const all = []; for (;;) { const memory = new WebAssembly.Memory({ initial: 1 }); all.push(memory); \
+         for (let n = 0; n < 64; n++) { memory.grow(16); new Uint8Array(memory.buffer).fill(1); } }",
+    );
+}
+
+#[test]
+fn a_body_read_whole_counts() {
+    let script = "const all = []; for (;;) { const stream = new Response(\"x\".repeat(1 << 20)); \
+                  all.push(await stream.arrayBuffer()); }";
+    never_gets_the_memory(script);
+}
+
+#[test]
+fn memory_that_is_given_up_again_is_no_fault() {
+    let (_, answer) = beside_a_neighbour(
+        MEMORY,
+        "for (let n = 0; n < 200; n++) { new Uint8Array(4 << 20).fill(1); \"x\".repeat(1e5) + n; await null; }",
+    );
+    answer.says("survived");
+}

@@ -1,0 +1,101 @@
+//! More requests than an app may have at once, and an app that fails too often.
+
+use super::limits::bad;
+use super::{answers, says};
+use crate::support::{Nano, Request, Setup, eventually, together};
+
+/// Long enough for a test to look at what happens meanwhile.
+const HELD: &str = "new Promise((done) => setTimeout(() => done(\"held\"), 3000))";
+
+fn in_flight(nano: &Nano, app: &str, count: f64) {
+    eventually("the requests to be under way", || {
+        (nano.metric("nano_http_in_flight", &[("app", app)]) == count).then_some(())
+    });
+}
+
+#[test]
+fn what_the_queue_does_not_hold_is_refused_at_once() {
+    let nano = Setup::new()
+        .app("held", r#"limits concurrency=1 queue=1 isolates=1"#, &answers(HELD))
+        .app("neighbour", "", &says("unharmed"))
+        .start();
+    let mut waiting = [nano.connect(), nano.connect()];
+    for conn in &mut waiting {
+        conn.write(Request::get("held", "/").bytes());
+    }
+    in_flight(&nano, "held", 2.0);
+    let refused = nano.get("held", "/");
+    refused.fails(503, "overloaded");
+    let seconds = refused.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok());
+    assert!(seconds.is_some_and(|seconds| seconds >= 1), "Retry-After says when to come again");
+    nano.get("neighbour", "/").says("unharmed");
+    for conn in &mut waiting {
+        conn.response().says("held");
+    }
+}
+
+#[test]
+fn the_wall_limit_counts_the_time_in_the_queue() {
+    let limits = r#"limits concurrency=1 queue=10 isolates=1 wall="1500ms""#;
+    let nano = Setup::new().app("held", limits, &answers("new Promise(() => {})")).start();
+    let codes = together(3, |_| nano.get("held", "/").outcome());
+    assert!(codes.iter().all(|outcome| *outcome == (504, "timeout".into())), "{codes:?}");
+}
+
+#[test]
+fn concurrent_requests_share_an_isolate_up_to_its_concurrency_and_then_start_another() {
+    let script = "let here = 0; export default { async fetch() { const most = ++here; \
+                  await new Promise((go) => setTimeout(go, 300)); here--; return new Response(String(most)); } };";
+    let nano = Setup::new().app("a", "limits concurrency=4 isolates=2", script).start();
+    let most = together(8, |_| nano.get("a", "/").text().parse::<u32>().unwrap()).into_iter().max();
+    assert!(most <= Some(4), "{most:?} requests were in one isolate at once");
+    let isolates: f64 = nano.metric("nano_isolates", &[("app", "a")]);
+    assert_eq!(isolates, 2.0);
+}
+
+#[test]
+fn an_unused_isolate_is_given_back_and_started_again_when_needed() {
+    let nano = Setup::new().app("a", r#"idle "300ms""#, &says("a")).start();
+    nano.get("a", "/").says("a");
+    eventually("the isolate to end", || (nano.metric("nano_isolates", &[("app", "a")]) == 0.0).then_some(()));
+    nano.get("a", "/").says("a");
+    assert_eq!(nano.metric("nano_isolate_starts_total", &[("app", "a")]), 2.0);
+}
+
+#[test]
+fn an_app_that_hits_its_limits_again_and_again_pauses_and_comes_back() {
+    let nano = Setup::new()
+        .app("bad", r#"limits cpu="30ms" isolates=1"#, &bad("for (;;) {}"))
+        .app("neighbour", "", &says("unharmed"))
+        .start();
+    let stopped = eventually("the app to be stopped", || {
+        let answer = nano.post("bad", "/", "");
+        (answer.code() != "cpu_limit").then_some(answer)
+    });
+    stopped.fails(503, "app_stopped");
+    assert!(stopped.header("retry-after").is_some());
+    assert!(nano.metric("nano_errors_total", &[("app", "bad"), ("code", "cpu_limit")]) >= 10.0);
+    nano.get("neighbour", "/").says("unharmed");
+    eventually("the app to come back", || (nano.get("bad", "/").text() == "fine").then_some(()));
+}
+
+#[test]
+fn an_app_that_throws_is_never_stopped() {
+    let nano = Setup::new().app("bad", "", &bad("throw new Error(\"boom\");")).start();
+    for _ in 0..40 {
+        nano.post("bad", "/", "").fails(500, "app_error");
+    }
+    nano.get("bad", "/").says("fine");
+}
+
+#[test]
+fn an_app_that_loses_three_workers_pauses() {
+    let script = bad("Array.prototype.lastIndexOf.call({ length: 2 ** 53 - 1 }, 1);");
+    let nano = Setup::new().app("bad", r#"limits cpu="30ms" isolates=1"#, &script).start();
+    let stopped = eventually("the app to be stopped", || {
+        let answer = nano.post("bad", "/", "");
+        (answer.code() != "cpu_limit").then_some(answer)
+    });
+    stopped.fails(503, "app_stopped");
+    assert_eq!(nano.metric("nano_lost_threads", &[]), 3.0);
+}

@@ -1,0 +1,228 @@
+//! Bodies that flow: back-pressure, bounded memory, clients that leave.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::answers;
+use crate::support::{Nano, Request, Setup, eventually};
+
+const MIB: u64 = 1 << 20;
+const TOTAL: u64 = 100 * MIB;
+
+/// `/down` streams `TOTAL` bytes; `/up` reads a body after `/go`; both say at `/seen` how far they are.
+const SCRIPT: &str = r#"
+let seen = 0, go;
+const gone = new Promise((resolve) => { go = resolve; });
+export default {
+    async fetch(request) {
+        switch (new URL(request.url).pathname) {
+            case "/seen": return new Response(String(seen));
+            case "/go": go(); return new Response("gone");
+            case "/echo": return new Response(request.body);
+            case "/up": {
+                await gone;
+                for await (const chunk of request.body) seen += chunk.byteLength;
+                return new Response(String(seen));
+            }
+        }
+        const chunk = new Uint8Array(65536).fill(120);
+        return new Response(new ReadableStream({
+            pull(controller) {
+                controller.enqueue(chunk.slice());
+                seen += chunk.byteLength;
+                if (seen === 100 << 20) controller.close();
+            },
+        }));
+    },
+};
+"#;
+
+fn start() -> Nano {
+    let limits = r#"limits body="200MiB" memory="64MiB" cpu="60s" isolates=1"#;
+    let nano = Setup::new().listener("web", r#"timeouts body="60s" write="60s""#).app("flow", limits, SCRIPT).start();
+    nano.get("flow", "/seen").says("0");
+    nano
+}
+
+/// Waits until a number has stopped growing.
+fn settled(mut number: impl FnMut() -> u64) -> u64 {
+    let mut last = number();
+    eventually("the flow to stop", || {
+        std::thread::sleep(Duration::from_millis(300));
+        let now = number();
+        (std::mem::replace(&mut last, now) == now).then_some(now)
+    })
+}
+
+#[track_caller]
+fn grew_little(nano: &Nano, before: u64) {
+    let grown = nano.usage().memory.saturating_sub(before) / MIB;
+    assert!(grown < 60, "nano grew by {grown} MiB while 100 MiB went through");
+}
+
+#[test]
+fn a_large_response_waits_for_a_slow_reader() {
+    let nano = start();
+    let before = nano.usage().memory;
+    let mut conn = nano.connect();
+    conn.write(Request::get("flow", "/down").bytes());
+    assert_eq!(conn.head().status, 200);
+    let ahead = settled(|| nano.get("flow", "/seen").text().parse().unwrap());
+    assert!(ahead < 30 * MIB, "the app made {ahead} bytes nobody read");
+    let mut read = 0;
+    while let Some(chunk) = conn.chunk() {
+        assert!(chunk.iter().all(|byte| *byte == b'x'));
+        read += chunk.len() as u64;
+    }
+    assert_eq!(read, TOTAL);
+    grew_little(&nano, before);
+}
+
+#[test]
+fn a_large_upload_waits_for_the_app_to_read() {
+    let nano = start();
+    let before = nano.usage().memory;
+    let mut conn = nano.connect();
+    let mut socket = conn.socket();
+    let sent = std::sync::atomic::AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let head = format!("POST /up HTTP/1.1\r\nhost: flow.test\r\ncontent-length: {TOTAL}\r\n\r\n");
+            socket.write_all(head.as_bytes()).unwrap();
+            let piece = vec![b'x'; 65536];
+            for _ in 0..TOTAL / 65536 {
+                socket.write_all(&piece).unwrap();
+                sent.fetch_add(65536, std::sync::atomic::Ordering::Relaxed);
+            }
+        });
+        let ahead = settled(|| sent.load(std::sync::atomic::Ordering::Relaxed));
+        assert!(ahead < 30 * MIB, "nano took {ahead} bytes the app did not read");
+        nano.get("flow", "/go").says("gone");
+        conn.response().says(&TOTAL.to_string());
+    });
+    grew_little(&nano, before);
+}
+
+#[test]
+fn a_body_is_sent_back_as_it_arrives() {
+    let nano = start();
+    let before = nano.usage().memory;
+    let mut conn = nano.connect();
+    let mut socket = conn.socket();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let head = format!("POST /echo HTTP/1.1\r\nhost: flow.test\r\ncontent-length: {TOTAL}\r\n\r\n");
+            socket.write_all(head.as_bytes()).unwrap();
+            let piece = vec![b'y'; 65536];
+            (0..TOTAL / 65536).for_each(|_| socket.write_all(&piece).unwrap());
+        });
+        assert_eq!(conn.head().status, 200);
+        let mut read = 0;
+        while let Some(chunk) = conn.chunk() {
+            assert!(chunk.iter().all(|byte| *byte == b'y'));
+            read += chunk.len() as u64;
+        }
+        assert_eq!(read, TOTAL);
+    });
+    grew_little(&nano, before);
+}
+
+#[test]
+fn events_reach_the_client_as_they_happen() {
+    let script = r#"let sink; export default { fetch(request) {
+        const path = new URL(request.url).pathname;
+        if (path === "/events") {
+            const body = new ReadableStream({ start(controller) { sink = controller; } });
+            return new Response(body, { headers: { "content-type": "text/event-stream" } });
+        }
+        if (path === "/end") sink.close();
+        else sink.enqueue(new TextEncoder().encode(`data: ${path}\n\n`));
+        return new Response("sent");
+    } };"#;
+    let nano = Setup::new().app("sse", "limits isolates=1", script).start();
+    let mut events = nano.connect();
+    events.write(Request::get("sse", "/events").bytes());
+    assert_eq!(events.head().header("content-type"), Some("text/event-stream"));
+    for event in ["/one", "/two"] {
+        nano.get("sse", event).says("sent");
+        assert_eq!(events.chunk().unwrap(), format!("data: {event}\n\n").into_bytes());
+    }
+    nano.get("sse", "/end").says("sent");
+    assert_eq!(events.chunk(), None);
+}
+
+#[test]
+fn a_client_that_leaves_before_the_answer_aborts_the_requests_signal() {
+    let script = r#"export default { async fetch(request) {
+        request.signal.addEventListener("abort", () => console.log("aborted", request.signal.reason.name));
+        console.log("waiting");
+        await new Promise((done) => setTimeout(done, 20000));
+        console.log("went on");
+    } };"#;
+    let nano = Setup::new().app("a", "", script).start();
+    let mut conn = nano.connect();
+    conn.write(Request::get("a", "/left").bytes());
+    nano.console("waiting");
+    drop(conn);
+    nano.console("aborted AbortError");
+    let access = nano.logged("the access line", |line| line["kind"] == "access" && line["app"] == "a");
+    assert_eq!((access["status"].as_u64(), access["error"].as_str()), (Some(499), Some("client_closed")));
+    assert_eq!(nano.metric("nano_http_in_flight", &[("app", "a")]), 0.0);
+}
+
+#[test]
+fn a_client_that_leaves_during_the_answer_cancels_its_stream() {
+    let script = r#"export default { fetch(request) {
+        request.signal.addEventListener("abort", () => console.log("aborted"));
+        return new Response(new ReadableStream({
+            async pull(controller) {
+                await new Promise((go) => setTimeout(go, 20));
+                controller.enqueue(new TextEncoder().encode("tick"));
+            },
+            cancel() { console.log("cancelled"); },
+        }));
+    } };"#;
+    let nano = Setup::new().app("a", "", script).start();
+    let mut conn = nano.connect();
+    conn.write(Request::get("a", "/").bytes());
+    conn.head();
+    assert!(conn.chunk().is_some());
+    drop(conn);
+    nano.console("aborted");
+    nano.console("cancelled");
+    let access = nano.logged("the access line", |line| line["kind"] == "access" && line["app"] == "a");
+    assert_eq!(access["error"], "client_closed");
+}
+
+#[test]
+fn timers_of_a_request_end_with_it() {
+    let script = r#"export default { fetch(request) {
+        setInterval(() => console.log("still here"), 50);
+        return new Response("done");
+    } };"#;
+    let nano = Setup::new().app("a", "", script).start();
+    nano.get("a", "/").says("done");
+    std::thread::sleep(Duration::from_millis(500)); // nothing to poll for: the lines must not come
+    assert!(!nano.output().contains("still here"));
+}
+
+#[test]
+fn a_stream_that_breaks_cuts_the_response() {
+    let script = r#"export default { fetch: () => new Response(new ReadableStream({
+        start(controller) { controller.enqueue(new TextEncoder().encode("begun")); },
+        async pull() { await new Promise((go) => setTimeout(go, 100)); throw new Error("broken on the way"); },
+    })) };"#;
+    let nano = Setup::new().app("a", "", script).start();
+    let answer = nano.get("a", "/");
+    assert_eq!((answer.status, answer.text().as_str(), answer.cut), (200, "begun", true));
+    assert_eq!(nano.access_of(&answer)["error"], "app_error");
+    nano.logged("the reason", |line| line["message"].as_str().is_some_and(|m| m.contains("broken on the way")));
+}
+
+#[test]
+fn an_answer_does_not_wait_for_a_body_the_app_leaves_unread() {
+    let nano = Setup::new().app("a", "", &answers("\"unread\"")).start();
+    let mut conn = nano.connect();
+    conn.write("POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 1000000\r\n\r\n");
+    conn.response().says("unread");
+}
