@@ -117,7 +117,6 @@ impl Gateway {
     /// Opens the sockets of `plan` that are not open yet. Nothing changes until they are served: dropping what this
     /// returns closes them again.
     pub fn bind(&self, plan: &Plan) -> Result<Bound, BindError> {
-        let _context = self.threads[0].runtime.enter();
         let open = self.sockets();
         let new = plan.listeners.iter().filter(|listener| !open.public.contains_key(&listener.address));
         let public = new.map(|listener| Ok((listener.address, listener::bind(listener)?))).collect::<Result<_, _>>()?;

@@ -72,6 +72,7 @@ pub enum RuntimeError {
 }
 
 /// V8, the snapshot, the workers that are ready, the watchdog. One to a process.
+#[derive(Clone)]
 pub struct Runtime(Arc<RuntimeInner>);
 
 struct RuntimeInner {

@@ -49,7 +49,7 @@ enum Socket {
     Unix(StdUnix, SocketFile),
 }
 
-/// Opens the admin socket. Must be called inside a tokio runtime's context.
+/// Opens the admin socket.
 pub(super) fn bind(address: &AdminAddress) -> Result<Listening, BindError> {
     let (shown, socket) = match address {
         AdminAddress::Tcp(address) => (address.to_string(), listener::tcp(*address).map(Socket::Tcp)),

@@ -108,7 +108,6 @@ where
     });
     if speaks_h2 {
         activity.speaks_frames();
-        // Twice the limit, so that a head a little over it gets our answer; see `HEAD_SLACK`.
         let list = u32::try_from(terms.max_header + HEAD_SLACK).unwrap_or(u32::MAX);
         let mut builder = http2::Builder::new(TokioExecutor::new());
         let mut connection = pin!(builder.max_header_list_size(list).serve_connection(io, service));

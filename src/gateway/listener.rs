@@ -4,13 +4,15 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use prometheus::IntGauge;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use socket2::{Domain, SockFilter, SockRef, Type};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
 use super::activity::Activity;
@@ -20,10 +22,13 @@ use super::{Serving, Shared};
 use crate::plan::{Level, Listener};
 
 /// Connections the kernel may queue for us (capped by `net.core.somaxconn`).
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
 
 /// Pauses after an accept() that failed for want of descriptors or memory.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// How long a handshake that has begun may take to end once a socket retires.
+const HANDSHAKE: Duration = Duration::from_millis(500);
 
 /// Failures this close together are one episode, and one line in the log.
 const EPISODE: Duration = Duration::from_secs(10);
@@ -62,7 +67,7 @@ fn advice(kind: io::ErrorKind) -> &'static str {
     }
 }
 
-/// Opens a public socket. Must be called inside a tokio runtime's context.
+/// Opens a public socket.
 pub(super) fn bind(listener: &Listener) -> Result<StdListener, BindError> {
     tcp(listener.address).map_err(|source| BindError {
         who: format!("listener {:?}", listener.name),
@@ -71,12 +76,37 @@ pub(super) fn bind(listener: &Listener) -> Result<StdListener, BindError> {
     })
 }
 
-/// Opens a listening TCP socket. Must be called inside a tokio runtime's context.
+/// Opens a listening TCP socket, ready for a runtime.
 pub(super) fn tcp(address: SocketAddr) -> io::Result<StdListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)?.into_std()
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    // A port is free as soon as its last listener is gone, whatever connections still linger.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // `[::]` and `0.0.0.0` are two addresses, and a plan may have both.
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Lets handshakes that have begun end, and no other begin: a SYN goes unheard, and its sender tries again later.
+/// Closing a socket resets what is in its queue, so a client must not get in between the last accept() and the close.
+fn refuse_handshakes(listener: &TcpListener) -> io::Result<()> {
+    // Classic BPF over the TCP header (RFC 9293 §3.1), whose byte 13 holds the flags.
+    use libc::{BPF_ABS, BPF_B, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET};
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ALL: u32 = u32::MAX;
+    // Every opcode fits its 16 bits (linux/bpf_common.h).
+    let step = |code: u32, yes, no, operand| SockFilter::new(code as u16, yes, no, operand);
+    SockRef::from(listener).attach_filter(&[
+        step(BPF_LD | BPF_B | BPF_ABS, 0, 0, FLAGS),
+        step(BPF_JMP | BPF_JSET | BPF_K, 0, 1, SYN),
+        step(BPF_RET | BPF_K, 0, 0, 0),
+        step(BPF_RET | BPF_K, 0, 0, ALL),
+    ])
 }
 
 /// Where a socket is in its life, and with it every connection it accepted.
@@ -169,6 +199,8 @@ impl Socket {
                 (slot, Ok((stream, peer))) => {
                     pause = BACK_OFF.0;
                     self.open(stream, peer, slot, &shared);
+                    // Otherwise one thread would take a whole burst before another has woken.
+                    tokio::task::yield_now().await;
                 }
                 (_, Err(error)) if is_shortage(&error) => {
                     self.complain(&shared, &error);
@@ -179,17 +211,18 @@ impl Socket {
                 (_, Err(_)) => tokio::task::yield_now().await,
             }
         }
-        let Ok(listener) = listener.into_std() else { return };
+        // A kernel that refuses leaves a window of microseconds, and nothing more can be done about it.
+        let _ = refuse_handshakes(&listener);
+        let mut last = pin!(tokio::time::sleep(HANDSHAKE));
         loop {
-            match listener.accept() {
-                Ok((stream, peer)) => {
-                    let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-                    if let Ok(stream) = stream {
-                        self.open(stream, peer, self.slots.force(), &shared);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
+            tokio::select! {
+                biased;
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.open(stream, peer, self.slots.force(), &shared),
+                    Err(error) if is_shortage(&error) => tokio::time::sleep(BACK_OFF.0).await,
+                    Err(_) => {}
+                },
+                () = last.as_mut() => return,
             }
         }
     }
@@ -280,7 +313,7 @@ impl Slots {
     async fn take(&self) -> Slot {
         loop {
             // Registered before the look, so that no slot is given back in between.
-            let mut freed = std::pin::pin!(self.0.freed.notified());
+            let mut freed = pin!(self.0.freed.notified());
             freed.as_mut().enable();
             let cap = self.0.cap.load(Relaxed);
             if self.0.taken.fetch_update(Relaxed, Relaxed, |taken| (taken < cap).then_some(taken + 1)).is_ok() {

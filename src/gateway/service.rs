@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderName, PROXY_AUTHORIZATION, SERVER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, HeaderName, PROXY_AUTHORIZATION, SERVER, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -22,8 +23,16 @@ use super::listener::Stage;
 use super::target;
 use crate::event::{BodyError, ErrorCode, Event, Fault, Fetch, Reply, RequestBody, RequestHead, ResponseBody};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// Fields that end at this connection (RFC 9110 §7.6.1), `trailer` among them: apps have no trailers.
+static HOP_BY_HOP: [HeaderName; 7] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 /// Answers one request. Dropping the future, or the body of what it returns, says that the client has left.
 pub(super) async fn answer<B>(connection: Arc<Connection>, request: Request<B>) -> Response<Outbound>
@@ -119,10 +128,17 @@ fn copy_head(flight: &Flight) -> RequestHead {
     fields.extend(
         headers
             .iter()
-            .filter(|(name, _)| !is_hop_by_hop(name) && **name != PROXY_AUTHORIZATION && connection.peer.may_send(name))
+            .filter(|(name, _)| {
+                !HOP_BY_HOP.contains(name) && **name != PROXY_AUTHORIZATION && connection.peer.may_send(name)
+            })
             .filter(|(name, _)| !named.contains(name))
             .map(|(name, value)| (name.as_str(), value.as_bytes())),
     );
+    let cookies = joined_cookies(head);
+    if let Some(cookies) = &cookies {
+        fields.retain(|(name, _)| *name != "cookie");
+        fields.push(("cookie", cookies));
+    }
     let client = chain.as_deref().unwrap_or_else(|| connection.peer.text());
     fields.push(("x-forwarded-for", client.as_bytes()));
     fields.push(("x-forwarded-proto", scheme.as_bytes()));
@@ -142,9 +158,12 @@ fn copy_head(flight: &Flight) -> RequestHead {
     }
 }
 
-/// Fields that end at this connection (RFC 9110 §7.6.1). Also `te` and `trailer`: an app sees no trailers.
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE].contains(name)
+/// HTTP/2 may send a cookie field in pieces, which are one field to everybody else (RFC 9113 §8.2.3).
+fn joined_cookies(head: &Parts) -> Option<Vec<u8>> {
+    let mut pieces = head.headers.get_all(COOKIE).iter();
+    let (first, second) = (pieces.next()?, pieces.next()?);
+    let pieces: Vec<_> = [first, second].into_iter().chain(pieces).map(HeaderValue::as_bytes).collect();
+    (head.version == Version::HTTP_2).then(|| pieces.join(&b"; "[..]))
 }
 
 /// Fields that `Connection` says end at this connection too.
@@ -183,7 +202,7 @@ fn respond(flight: Flight, status: StatusCode, mut headers: HeaderMap, body: Res
     for name in named_by_connection(&headers) {
         headers.remove(name);
     }
-    for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
     let claimed = headers.remove(CONTENT_LENGTH);

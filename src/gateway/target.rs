@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn the_host_is_found_or_refused() {
         use Version as V;
-        let table: &[(Version, &str, &[&str], Result<Option<&str>, Malformed>)] = &[
+        type Case = (Version, &'static str, &'static [&'static str], Result<Option<&'static str>, Malformed>);
+        let table: &[Case] = &[
             (V::HTTP_11, "/", &["a.com"], Ok(Some("a.com"))),
             (V::HTTP_11, "/", &["A.com:8080"], Ok(Some("A.com:8080"))),
             (V::HTTP_11, "/", &[], Err(Malformed)),

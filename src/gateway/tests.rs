@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use http::Request;
@@ -397,6 +398,33 @@ fn http_2_is_spoken_by_prior_knowledge() {
 }
 
 #[test]
+fn an_http_2_client_that_does_not_read_is_cut() {
+    let server = Server::with(|plan| change_listener(plan, |listener| listener.timeouts.write = SOON));
+    runtime().block_on(async {
+        let mut client = h2(&server).await;
+        let endless = Request::get("http://test/app/endless").body(Full::default()).unwrap();
+        // Held without being read: the stream's window fills, the socket stays writable.
+        let _response = client.send_request(endless).await.unwrap();
+        while server.script.aborts().is_empty() {
+            tokio::time::sleep(SOON / 10).await;
+        }
+    });
+    assert_eq!(server.script.aborts(), [ErrorCode::ClientClosed]);
+}
+
+#[test]
+fn cookies_in_pieces_are_one_field() {
+    let server = Server::start();
+    runtime().block_on(async {
+        let request = Request::get("http://test/app/head").header("cookie", "a=1").header("cookie", "b=2");
+        let response = h2(&server).await.send_request(request.body(Full::default()).unwrap()).await.unwrap();
+        let seen = response.collect().await.unwrap().to_bytes();
+        let seen = std::str::from_utf8(&seen).unwrap();
+        assert!(seen.contains("\ncookie: a=1; b=2\n"), "{seen}");
+    });
+}
+
+#[test]
 fn draining_answers_what_is_in_flight_and_refuses_the_rest() {
     let server = Server::start();
     assert!(server.admin("/readyz").starts_with("HTTP/1.1 200 "));
@@ -419,6 +447,34 @@ fn draining_answers_what_is_in_flight_and_refuses_the_rest() {
 }
 
 #[test]
+fn draining_under_load_answers_every_connection_it_accepts() {
+    let server = Server::start();
+    let answered = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for client in 0..8 {
+            let (server, answered) = (&server, &answered);
+            // Half of them ask for a new connection each time, so that some are in the kernel's queue at the end.
+            let close = if client % 2 == 0 { "connection: close\r\n" } else { "" };
+            scope.spawn(move || {
+                while let Some(mut client) = Client::try_connect(server.address) {
+                    loop {
+                        client.write(&format!("GET /app/hello HTTP/1.1\r\nhost: test\r\n{close}\r\n"));
+                        let response = client.response();
+                        assert!(response.ends_with("hello"), "{response}");
+                        answered.fetch_add(1, Relaxed);
+                        if response.contains("connection: close\r\n") {
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        eventually("all are busy", || answered.load(Relaxed) > 500);
+        assert!(server.drain(NEVER));
+    });
+}
+
+#[test]
 fn draining_lets_http_2_streams_finish() {
     let server = Server::start();
     runtime().block_on(async {
@@ -429,7 +485,7 @@ fn draining_lets_http_2_streams_finish() {
             tokio::task::yield_now().await;
         }
         let release = async {
-            while server.gateway.addresses().len() > 0 {
+            while !server.gateway.addresses().is_empty() {
                 tokio::task::yield_now().await;
             }
             server.script.release.notify_one();

@@ -158,10 +158,12 @@ impl AppLoop {
 
     async fn serve(&mut self) -> Result<Infallible, End> {
         self.load()?;
+        let mut done = Vec::new();
         loop {
-            for done in self.wait().await {
+            for done in done {
                 self.settle(done)?;
             }
+            // The first time round, what came together with the app.
             let mut inbox = std::mem::take(&mut self.base.inbox);
             while let Some(message) = inbox.pop_front() {
                 self.handle(message)?;
@@ -178,6 +180,7 @@ impl AppLoop {
                 // What JavaScript began runs on this thread too.
                 tokio::task::yield_now().await;
             }
+            done = self.wait().await;
         }
     }
 

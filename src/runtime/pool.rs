@@ -105,8 +105,8 @@ impl Pool {
         self.sources.changed()
     }
 
-    /// Waits until every request has ended or `limit` has passed, then retires the workers. A request that still
-    /// arrives, sent by someone who knew this generation, is served.
+    /// Waits until every request has ended, then retires the workers; what outlasts `limit` is cut. A request that
+    /// arrives even later, sent by someone who knew this generation, is served.
     pub async fn drain(&self, limit: Duration) {
         self.lock().draining = true;
         let _ = tokio::time::timeout(limit, async {
@@ -119,7 +119,10 @@ impl Pool {
             }
         })
         .await;
-        for member in &self.lock().workers {
+        let members = std::mem::take(&mut self.lock().workers);
+        for member in members {
+            self.metrics.isolate_state(Some(member.state), None);
+            member.active.iter().for_each(|ticket| self.refuse(ticket, ErrorCode::IsolateLost.into()));
             member.worker.mailbox.push(Message::Retire);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -53,7 +54,10 @@ impl Worker {
         let (mine, runtime) = (Arc::clone(&worker), Arc::clone(runtime));
         std::thread::Builder::new().name(format!("worker-{number}")).stack_size(STACK).spawn(move || {
             runtime.live.fetch_add(1, Ordering::Relaxed);
-            run(&mine, &runtime);
+            if catch_unwind(AssertUnwindSafe(|| run(&mine, &runtime))).is_err() {
+                // A fault of ours: at least nobody waits for this worker.
+                mine.give_up(Verdict::Cpu);
+            }
             runtime.live.fetch_sub(1, Ordering::Relaxed);
         })?;
         Ok(worker)
@@ -166,7 +170,7 @@ fn run(worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>) {
         }
     };
     let tasks = tokio::task::LocalSet::new();
-    let realm = tasks.block_on(&tokio, EventLoop::new(realm, worker, runtime).run());
+    let realm = tasks.block_on(&tokio, async { EventLoop::new(realm, worker, runtime).run().await });
     // What JavaScript began goes before the isolate does: it holds handles.
     drop(tasks);
     drop(realm);

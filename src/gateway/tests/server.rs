@@ -264,9 +264,14 @@ pub(super) struct Client(BufReader<TcpStream>);
 
 impl Client {
     pub(super) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::try_connect(address).unwrap()
+    }
+
+    /// `None` where nobody listens.
+    pub(super) fn try_connect(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self(BufReader::new(stream))
+        Some(Self(BufReader::new(stream)))
     }
 
     pub(super) fn write(&mut self, bytes: &str) {
