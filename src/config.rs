@@ -27,7 +27,7 @@ pub use bindings::{Cron, Kv, Service, Sqlite};
 pub use global::Admin;
 pub use listener::{Listener, Timeouts, Tls};
 pub use log::{File, Level, Log, LogFormat, Rotate, Stdout, Syslog};
-pub use report::{Problem, Report};
+pub use report::{Problem, Report, Warning};
 pub use settings::{AppLog, EnvVar, EnvVarValue, Fetch, Limits, RateKey, RateLimit, Settings};
 pub use source::{Source, Span, Spanned};
 pub use value::{Secret, Text};
@@ -101,14 +101,14 @@ impl Context {
     }
 
     /// The errors if there is one, else the warnings: what is doubtful can wait for what is wrong.
-    pub fn finish(self) -> Result<Report, Report> {
+    pub fn finish(self) -> Result<Vec<Warning>, Report> {
         let mut problems = self.problems.into_inner();
         let failed = problems.iter().any(Problem::is_error);
         if failed {
             problems.retain(Problem::is_error);
         }
         let report = Report::new(problems, self.sources.into_inner());
-        if failed { Err(report) } else { Ok(report) }
+        if failed { Err(report) } else { Ok(report.into_warnings()) }
     }
 
     /// Every file read so far, absolute.

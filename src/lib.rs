@@ -9,3 +9,5 @@ pub mod observability;
 pub mod plan;
 #[allow(unsafe_code, reason = "V8's C++ interface")]
 pub mod runtime;
+pub mod server;
+pub mod signal;

@@ -20,7 +20,7 @@ pub mod routes;
 pub mod target;
 
 use crate::config::Secret;
-pub use crate::config::{Level, LogFormat, Rotate};
+pub use crate::config::{Level, LogFormat, Report as PlanError, Rotate, Warning};
 pub use diff::{Changes, Diff};
 use routes::RouteTable;
 

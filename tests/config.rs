@@ -50,7 +50,10 @@ fn every_good_config_is_summed_up_in_the_words_beside_it() {
         match Plan::load(&config) {
             Ok((mut plan, warnings)) => {
                 plan.io_threads = 2;
-                let said = format!("{}{warnings}", nano::cli::check::summary(&config, &plan)).replace(&here, "");
+                let said = warnings
+                    .iter()
+                    .fold(nano::cli::check::summary(&config, &plan), |said, warning| said + &warning.render(false));
+                let said = said.replace(&here, "");
                 expect(&config, &said, &mut failures);
             }
             Err(report) => failures.push(report.to_string()),
@@ -108,8 +111,16 @@ fn the_reference_is_refused_only_for_what_this_build_lacks() {
 #[test]
 fn the_example_is_good() {
     let (plan, warnings) = Plan::load(Path::new("nano.kdl.example")).unwrap_or_else(|report| panic!("{report}"));
-    assert!(warnings.is_empty(), "{warnings}");
+    assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(plan.apps.len(), 3);
+}
+
+#[test]
+fn a_warning_is_a_line_in_the_log() {
+    let (_, warnings) =
+        Plan::load(Path::new("tests/config/good/warnings.kdl")).unwrap_or_else(|error| panic!("{error}"));
+    let lines: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(lines[1], "tests/config/good/warnings.kdl:6:10: no app answers on listener `idle`");
 }
 
 #[test]

@@ -17,14 +17,14 @@ pub fn run(path: &Path) -> ExitCode {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     match Plan::load(path) {
         Ok((plan, warnings)) => {
-            eprint!("{}", warnings.render(colour));
+            warnings.iter().for_each(|warning| eprint!("{}", warning.render(colour)));
             // Whoever closed the pipe has read enough.
             let _ = std::io::stdout().write_all(summary(path, &plan).as_bytes());
             ExitCode::SUCCESS
         }
         Err(report) => {
             eprint!("{}", report.render(colour));
-            eprintln!("{}: {}", path.display(), counted(report.len(), "error"));
+            eprintln!("{}: {}", path.display(), counted(report.lines().count(), "error"));
             ExitCode::from(EX_CONFIG)
         }
     }

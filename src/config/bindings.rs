@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::decode::Fields;
 use super::global::only;
 use super::source::Spanned;
-use super::value::Text;
+use super::value::{Text, Value};
 
 /// `kv`
 #[derive(Debug)]
@@ -77,7 +77,6 @@ impl Service {
 
 impl Cron {
     pub(super) fn decode(fields: Fields<'_>) -> Option<Self> {
-        only(fields, "a schedule", |value| value.string("a schedule such as \"*/5 * * * *\""))
-            .map(|schedule| Self { schedule })
+        only(fields, "a schedule", Value::schedule).map(|schedule| Self { schedule })
     }
 }

@@ -61,6 +61,23 @@ impl Problem {
     }
 }
 
+/// Something doubtful in a config that works. [`Display`](fmt::Display) is a line for logs.
+#[derive(Debug, Clone)]
+pub struct Warning(Report);
+
+impl Warning {
+    /// The warning for people, with the place it is about.
+    pub fn render(&self, colour: bool) -> String {
+        self.0.render(colour)
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.lines().try_for_each(|line| f.write_str(&line))
+    }
+}
+
 /// Every problem of a config, with the files they are in.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -74,14 +91,11 @@ impl Report {
         Self { problems, sources }
     }
 
-    /// Whether there is nothing to say.
-    pub fn is_empty(&self) -> bool {
-        self.problems.is_empty()
-    }
-
-    /// How many problems there are.
-    pub fn len(&self) -> usize {
-        self.problems.len()
+    /// Each problem by itself.
+    pub(crate) fn into_warnings(self) -> Vec<Warning> {
+        let Self { problems, sources } = self;
+        let alone = |problem| Warning(Self { problems: vec![problem], sources: sources.clone() });
+        problems.into_iter().map(alone).collect()
     }
 
     /// Every file that was read, absolute, in the order of reading: what to watch for the repair.

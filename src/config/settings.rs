@@ -8,7 +8,7 @@ use super::global::only;
 use super::log::{LEVELS, Level};
 use super::report::Problem;
 use super::source::Spanned;
-use super::value::{Secret, Text, Value};
+use super::value::{Text, Value};
 
 const MS: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -223,16 +223,6 @@ impl Value<'_> {
     }
 }
 
-impl EnvVarValue {
-    /// The secret, if it is one.
-    pub fn secret(&self) -> Option<&Secret> {
-        match self {
-            Self::Text(Text::Secret(secret)) => Some(secret),
-            _ => None,
-        }
-    }
-}
-
 impl AppLog {
     fn decode(mut fields: Fields<'_>) -> Self {
         let log = Self {
@@ -259,8 +249,7 @@ impl Fetch {
 }
 
 fn rules(mut fields: Fields<'_>) -> Vec<Spanned<String>> {
-    let expected = "a network, a host, or either with a port";
-    let all = fields.arguments("a rule").iter().filter_map(|value| value.string(expected)).collect();
+    let all = fields.arguments("a rule").iter().filter_map(Value::rule).collect();
     fields.finish();
     all
 }

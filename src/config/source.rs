@@ -38,11 +38,6 @@ impl<T> Spanned<T> {
     pub fn nowhere(value: T) -> Self {
         Self { value, span: Span::NOWHERE }
     }
-
-    /// Another value of the same place.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
-        Spanned { value: f(self.value), span: self.span }
-    }
 }
 
 /// One file that was read.

@@ -25,7 +25,7 @@ pub(super) fn parse(cx: &Context, file: usize) -> Option<KdlDocument> {
                 let end = text.ceil_char_boundary(start + first.span.len().max(1)).min(text.len());
                 let end = text[start..end].find('\n').map_or(end, |newline| start + newline.max(1));
                 let span = Span { file, start, end };
-                if text[start..].starts_with("\"\"\"") {
+                if text[start..].trim_start_matches('#').starts_with("\"\"\"") {
                     cx.push(
                         Problem::error("the lines of this string are not indented like its closing \"\"\"")
                             .at(span, "opened here")

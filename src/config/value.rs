@@ -309,6 +309,35 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// What `fetch` may name: a network, an address or a host, with or without a port.
+    pub(super) fn rule(&self) -> Option<Spanned<String>> {
+        let expected = "a network, a host, or a host and port, such as \"10.0.0.0/8\" or \"*.example.com:443\"";
+        let text = self.string(expected)?;
+        let rule = text.value.as_str();
+        let (host, port) = rule.rsplit_once(':').unwrap_or((rule, "0"));
+        let name = host.strip_prefix("*.").unwrap_or(host);
+        let named = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+            && port.parse::<u16>().is_ok();
+        let numbered = rule.parse::<ipnet::IpNet>().is_ok()
+            || rule.parse::<std::net::IpAddr>().is_ok()
+            || rule.parse::<SocketAddr>().is_ok();
+        if named || numbered { Some(text) } else { self.wrong(format!("{rule:?} is not a rule"), expected, None) }
+    }
+
+    /// When `scheduled()` runs: five fields, as crontab has them.
+    pub(super) fn schedule(&self) -> Option<Spanned<String>> {
+        let expected = "a schedule such as \"*/5 * * * *\"";
+        let text = self.string(expected)?;
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '*' | '/' | ',' | '-' | '?');
+        let fields = text.value.split_whitespace().filter(|field| field.chars().all(fits)).count();
+        if fields == 5 && text.value.split_whitespace().count() == 5 {
+            return Some(text);
+        }
+        let help = "five fields: minute, hour, day of the month, month, day of the week";
+        self.wrong(format!("{:?} is not a schedule", text.value), expected, Some(help.into()))
+    }
+
     /// A string that may be kept elsewhere: `(file)"/run/secrets/key"`, `(env)"KEY"`.
     pub(super) fn secret(&self, expected: &str) -> Option<Spanned<Text>> {
         let KdlValue::String(text) = self.entry.value() else {

@@ -60,6 +60,8 @@ impl Metrics {
     pub fn new() -> Arc<Self> {
         let families = Arc::new(Families::new());
         let unrouted = AppMetrics::new("", Arc::clone(&families));
+        // No isolate ever runs for those.
+        unrouted.isolates_leave();
         let metrics = Self { families, unrouted };
         metrics.reload_succeeded();
         Arc::new(metrics)

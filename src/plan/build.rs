@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::routes::RouteTable;
-use super::{LogFormat, LogPlan, Plan, Rotate, SinkPlan, admin, app, claims, listeners};
-use crate::config::{self, Config, Context, Level, Problem, Report, Spanned};
+use super::{LogFormat, LogPlan, Plan, PlanError, Rotate, SinkPlan, Warning, admin, app, claims, listeners};
+use crate::config::{self, Config, Context, Level, Problem, Spanned};
 
 const DRAIN: Duration = Duration::from_secs(30);
 const LOST_THREADS: usize = 16;
@@ -17,7 +17,7 @@ impl Plan {
     ///
     /// # Errors
     /// Everything that is wrong, of every file.
-    pub fn load(path: &Path) -> Result<(Self, Report), Report> {
+    pub fn load(path: &Path) -> Result<(Self, Vec<Warning>), PlanError> {
         let cx = Context::new();
         let config = Config::read(&cx, path);
         finish(cx, &config)
@@ -27,7 +27,7 @@ impl Plan {
     ///
     /// # Errors
     /// Where the folder is none, or holds no app.
-    pub fn for_folder(folder: &Path) -> Result<(Self, Report), Report> {
+    pub fn for_folder(folder: &Path) -> Result<(Self, Vec<Warning>), PlanError> {
         let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let name = real.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let name: String = name.chars().map(|c| if app::fits_name(c) { c } else { '-' }).collect();
@@ -38,7 +38,7 @@ impl Plan {
     }
 }
 
-fn finish(cx: Context, config: &Config) -> Result<(Plan, Report), Report> {
+fn finish(cx: Context, config: &Config) -> Result<(Plan, Vec<Warning>), PlanError> {
     let plan = build(&cx, config);
     let warnings = cx.finish()?;
     Ok((plan, warnings))

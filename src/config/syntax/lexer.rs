@@ -2,6 +2,10 @@
 //! and words that need quotes, and says so better than a grammar can. What it reports it also mends, byte for byte,
 //! in a copy: so the rest of the file is still parsed and its errors come in the same report, at their true places.
 
+mod blocks;
+
+use blocks::{Block, Suspect};
+
 use crate::config::Context;
 use crate::config::report::Problem;
 use crate::config::source::Span;
@@ -19,8 +23,11 @@ pub(super) fn mend(cx: &Context, file: usize, text: &str) -> Option<String> {
         mended: text.as_bytes().to_vec(),
         last: Last::Start,
         last_end: 0,
+        slashdash: false,
         blocks: Vec::new(),
         suspect: None,
+        early: None,
+        closed_last: None,
     };
     lexer.characters();
     lexer.run().ok()?;
@@ -57,19 +64,6 @@ enum Before {
     Property,
 }
 
-struct Block {
-    open: usize,
-    indent: usize,
-}
-
-/// A block that something after it denies by its indentation.
-struct Suspect {
-    open: usize,
-    /// The `}` further left than the block's line, or the node no further right.
-    denied_by: usize,
-    words: &'static str,
-}
-
 struct Lexer<'a> {
     cx: &'a Context,
     file: usize,
@@ -78,9 +72,15 @@ struct Lexer<'a> {
     mended: Vec<u8>,
     last: Last,
     last_end: usize,
+    /// Whether the next part of a node is commented out: after `/-`
+    slashdash: bool,
     blocks: Vec<Block>,
     /// Where a brace was probably forgotten.
     suspect: Option<Suspect>,
+    /// A `}` after which nodes are indented as if still inside: one too many, perhaps.
+    early: Option<usize>,
+    /// The last `}`.
+    closed_last: Option<usize>,
 }
 
 fn is_newline(c: char) -> bool {
@@ -152,7 +152,9 @@ impl<'a> Lexer<'a> {
             match c {
                 c if is_newline(c) => {
                     self.at += c.len_utf8();
-                    self.last = Last::Start;
+                    if !self.slashdash {
+                        self.last = Last::Start;
+                    }
                     continue;
                 }
                 c if is_space(c) => {
@@ -169,6 +171,7 @@ impl<'a> Lexer<'a> {
                 }
                 '/' if self.rest().starts_with("/-") => {
                     self.at += 2;
+                    self.slashdash = true;
                     if self.last == Last::Close {
                         self.last = Last::Property;
                     }
@@ -199,6 +202,7 @@ impl<'a> Lexer<'a> {
                 '[' | ']' | ',' | ')' => self.stray(c),
                 _ => self.word(),
             }
+            self.slashdash = false;
             self.last_end = self.at;
         }
         Ok(())
@@ -260,121 +264,6 @@ impl<'a> Lexer<'a> {
         true
     }
 
-    /// Spaces before the first thing on the line of byte `at`; `None` where `at` is not that first thing.
-    fn indent(&self, at: usize) -> (usize, bool) {
-        let line = self.text[..at].rfind(is_newline).map_or(0, |newline| newline + 1);
-        let before = &self.text[self.text.ceil_char_boundary(line)..at];
-        let rest = before.trim_start_matches(is_space);
-        (before.len() - rest.len(), rest.is_empty())
-    }
-
-    fn open(&mut self) -> Result<(), Lost> {
-        let at = self.at;
-        match self.last {
-            Last::Start => {
-                let gap = self.text[self.last_end..at].chars().all(char::is_whitespace);
-                let after_node =
-                    self.last_end > 0 && !matches!(self.text.as_bytes()[self.last_end - 1], b'{' | b'}' | b';');
-                let name = if gap && after_node { "this block belongs to no node" } else { "this block has no name" };
-                let help = if gap && after_node {
-                    "the line's end ended the node above: put `{` on its line"
-                } else {
-                    "a block follows a node's name and values, on the same line"
-                };
-                self.report(at, at + 1, name, "this `{`", help);
-                if !(gap && after_node) {
-                    return Err(Lost);
-                }
-                self.mend(self.last_end, at, b' ');
-            }
-            Last::Equals | Last::Type(_) | Last::Close => {
-                self.report(
-                    at,
-                    at + 1,
-                    "a block cannot stand here",
-                    "this `{`",
-                    "a block follows a node's name and values",
-                );
-                return Err(Lost);
-            }
-            Last::Name | Last::Argument | Last::Property => {
-                // `a "b"{` reads well, though the grammar wants a space; the parser is told nothing of it.
-            }
-        }
-        let (indent, _) = self.indent(self.line_of_node(at));
-        self.blocks.push(Block { open: at, indent });
-        if self.blocks.len() > DEEPEST {
-            self.report(at, at + 1, "blocks are nested too deep", "here", "");
-            return Err(Lost);
-        }
-        self.at += 1;
-        self.last = Last::Start;
-        Ok(())
-    }
-
-    /// Where the node before a brace ends: on its line, the indent is the node's even if the brace was moved down.
-    fn line_of_node(&self, brace: usize) -> usize {
-        if self.last == Last::Start { self.last_end } else { brace }
-    }
-
-    fn close(&mut self) -> Result<(), Lost> {
-        let at = self.at;
-        if matches!(self.last, Last::Type(_) | Last::Equals) {
-            self.report(at, at + 1, "a value is missing before this `}`", "expected a value", "");
-            return Err(Lost);
-        }
-        let Some(block) = self.blocks.pop() else {
-            let problem = Problem::error("this `}` closes nothing")
-                .at(self.span(at, at + 1), "no block is open here")
-                .help("delete it, or look above for a `}` too many");
-            self.cx.push(problem);
-            return Err(Lost);
-        };
-        let (indent, first) = self.indent(at);
-        if first && indent < block.indent {
-            self.suspect(block.open, at, "this one, further left, was taken for it");
-        }
-        self.at += 1;
-        self.last = Last::Close;
-        Ok(())
-    }
-
-    fn suspect(&mut self, open: usize, denied_by: usize, words: &'static str) {
-        self.suspect.get_or_insert(Suspect { open, denied_by, words });
-    }
-
-    /// Before a node at byte `at`: one that stands no further right than the open block's own line is not meant to
-    /// be in it.
-    fn node(&mut self, at: usize) {
-        let (indent, first) = self.indent(at);
-        if let Some(block) = self.blocks.last()
-            && first
-            && indent <= block.indent
-        {
-            self.suspect(block.open, at, "this, no further right, was taken to be inside");
-        }
-    }
-
-    fn end(&mut self) -> Result<(), Lost> {
-        if matches!(self.last, Last::Type(_)) {
-            self.report(self.last_end - 1, self.last_end, "a value is missing after this type", "expected a value", "");
-            return Err(Lost);
-        }
-        let Some(innermost) = self.blocks.last() else { return Ok(()) };
-        let problem = Problem::error("a block is never closed");
-        let problem = match &self.suspect {
-            Some(suspect) => problem
-                .at(self.span(suspect.open, suspect.open + 1), "this `{` has no `}` of its own")
-                .at(self.span(suspect.denied_by, suspect.denied_by + 1), suspect.words)
-                .help("close it with a `}` on a line of its own"),
-            None => problem
-                .at(self.span(innermost.open, innermost.open + 1), "this `{` has no `}`")
-                .help("close it with a `}` on a line of its own"),
-        };
-        self.cx.push(problem);
-        Err(Lost)
-    }
-
     fn string(&mut self) -> Result<(), Lost> {
         let start = self.at;
         let multiline = self.rest().starts_with("\"\"\"");
@@ -390,15 +279,14 @@ impl<'a> Lexer<'a> {
             match rest.chars().next() {
                 Some('\\') => self.escape(start),
                 Some(c) if multiline || !is_newline(c) => self.at += c.len_utf8(),
-                _ => {
-                    let end = if multiline { start + 3 } else { self.at };
-                    let help = if multiline {
-                        "close it with \"\"\" on a line of its own"
-                    } else {
-                        "close it with \" on the same line"
-                    };
-                    self.report(start, end, "this string is never closed", "opened here", help);
+                _ if multiline => {
+                    let help = "close it with \"\"\" on a line of its own";
+                    self.report(start, start + 3, "this string is never closed", "opened here", help);
                     return Err(Lost);
+                }
+                _ => {
+                    self.unclosed(start);
+                    break;
                 }
             }
         }
@@ -411,6 +299,21 @@ impl<'a> Lexer<'a> {
         self.value();
         self.separate();
         Ok(())
+    }
+
+    /// A string that began at `start` and is not closed on its line: it was meant to end there, or before a `{`.
+    fn unclosed(&mut self, start: usize) {
+        let line = self.text[start..self.at].trim_end();
+        let end = start + line.strip_suffix('{').map_or(line, str::trim_end).len();
+        self.report_blind(
+            start,
+            end,
+            "this string is never closed",
+            "opened here",
+            "close it with \" on the same line",
+        );
+        self.mend_quoted(start, end);
+        self.at = end;
     }
 
     /// A backslash in a string that began at `string`.
@@ -534,7 +437,7 @@ impl<'a> Lexer<'a> {
             Last::Name | Last::Argument | Last::Property => Before::Argument,
         };
         let next = self.rest().trim_start_matches(is_space).chars().next();
-        if !plain || next.is_none_or(|c| is_newline(c) || matches!(c, ';' | '{' | '}' | '(' | ')' | '=' | '/' | '\\')) {
+        if !plain || next.is_none_or(|c| is_newline(c) || matches!(c, ';' | '{' | '}' | '(' | ')' | '=' | '\\')) {
             return self.no_value_after_type(start);
         }
         self.last = Last::Type(before);

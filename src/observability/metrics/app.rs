@@ -161,8 +161,8 @@ impl AppMetrics {
         self.replays.inc();
     }
 
-    /// Takes every series of the app out of its family. That one is missing is no error: some appear on demand.
-    fn leave(&self) {
+    /// Takes the series of requests out of their families. That one is missing is no error: some appear on demand.
+    fn requests_leave(&self) {
         let (families, name) = (&*self.families, self.name.as_str());
         for ((method, status), _) in self.requests.load().iter() {
             let method = METHODS.get(*method).copied().unwrap_or("other");
@@ -170,6 +170,15 @@ impl AppMetrics {
         }
         for code in ErrorCode::ALL {
             let _ = families.errors.remove_label_values(&[name, code.as_str()]);
+        }
+        let _ = families.duration.remove_label_values(&[name]);
+        let _ = families.in_flight.remove_label_values(&[name]);
+    }
+
+    /// Takes the series of isolates out of their families.
+    pub(super) fn isolates_leave(&self) {
+        let (families, name) = (&*self.families, self.name.as_str());
+        for code in ErrorCode::ALL {
             let _ = families.terminations.remove_label_values(&[name, code.as_str()]);
         }
         for state in STATES {
@@ -181,8 +190,6 @@ impl AppMetrics {
         for kind in MEMORY {
             let _ = families.isolate_memory.remove_label_values(&[name, kind]);
         }
-        let _ = families.duration.remove_label_values(&[name]);
-        let _ = families.in_flight.remove_label_values(&[name]);
         let _ = families.cpu.remove_label_values(&[name]);
         let _ = families.replays.remove_label_values(&[name]);
     }
@@ -195,7 +202,8 @@ impl Drop for AppMetrics {
         // Somebody may have asked for the name after the last handle went and before this: the series are theirs now.
         if apps.get(&self.name).is_some_and(|app| app.strong_count() == 0) {
             apps.remove(&self.name);
-            self.leave();
+            self.requests_leave();
+            self.isolates_leave();
         }
     }
 }
@@ -247,6 +255,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|line| line.starts_with(series)), "{series} is missing from:\n{text}");
         }
+        assert!(!text.contains(r#"nano_isolates{app="","#), "what no app claims has no isolates");
     }
 
     #[test]
