@@ -140,7 +140,7 @@
 
       addAlgorithm = (signal, run) => {
         if (signal.#aborted) return undefined;
-        const algorithm = { __proto__: null, token: context.current(), run };
+        const algorithm = { token: context.current(), run };
         signal.#algorithms ??= new Set();
         SetPrototypeAdd(signal.#algorithms, algorithm);
         return algorithm;

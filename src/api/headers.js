@@ -224,11 +224,6 @@
     return copy;
   }
 
-  nano.headers = {
-    __proto__: null,
-    copyList, create, fill, isImmutable, listOf, setContentType,
-    /** The flat list as an array, for Rust. */
-    arrayOf: (headers) => arrayFromList(listOf(headers)),
-  };
+  nano.headers = { __proto__: null, copyList, create, fill, isImmutable, listOf, setContentType };
   nano.expose("Headers", Headers);
 });

@@ -80,7 +80,6 @@
       let readAgain = false;
 
       const request = {
-        __proto__: null,
         chunk(chunk) {
           // A microtask later, so that a reader's closed promise settles before the chunks of a closing stream.
           uponPromise(PromiseResolve(), () => {
@@ -180,7 +179,7 @@
         }
         reading = false;
       };
-      const request = { __proto__: null, chunk: (value) => chunk(value, next), close, error };
+      const request = { chunk: (value) => chunk(value, next), close, error };
       next();
     }
 
