@@ -175,7 +175,7 @@ impl Server {
             parts,
         };
         server.check_capacity();
-        server.watch_files();
+        server.watch_files(Vec::new());
         server.announce(&HashSet::new());
         systemd::ready(&server.status());
         server
@@ -247,8 +247,18 @@ impl Server {
         self.parts.metrics.reload(done.is_ok());
         match done {
             Ok(summary) => {
-                self.watch_files();
+                self.watch_files(Vec::new());
                 self.say(Level::Info, &format!("reload: done, {summary}"));
+            }
+            Err(ReloadError::Plan(problems)) => {
+                // The repair may be made in a file that is not in force yet.
+                self.watch_files(problems.files());
+                for problem in problems.lines() {
+                    self.say(
+                        Level::Error,
+                        &format!("reload: rejected, the configuration from before stays: {problem}"),
+                    );
+                }
             }
             Err(error) => {
                 self.say(Level::Error, &format!("reload: rejected, the configuration from before stays: {error}"));
@@ -300,8 +310,10 @@ impl Server {
         }
     }
 
-    fn watch_files(&mut self) {
-        if let Err(error) = self.controls.watch(&self.serving.plan.files) {
+    /// Watches the files of the plan in force, and `more`.
+    fn watch_files(&mut self, mut more: Vec<PathBuf>) {
+        more.extend_from_slice(&self.serving.plan.files);
+        if let Err(error) = self.controls.watch(&more) {
             let why = format!("config files are not watched, reload with SIGHUP: {error}");
             self.say(Level::Warn, &why);
         }

@@ -256,7 +256,7 @@ struct Writer {
     lost: IntCounter,
     /// The end of a line whose beginning is out already and could not be taken back.
     unfinished: Vec<u8>,
-    /// Since when no write has succeeded.
+    /// Since when nothing could be written that stayed.
     failing: Option<Instant>,
     untold: Untold,
 }
@@ -347,36 +347,41 @@ impl Writer {
 
     /// Writes all of `chunk`, trying again for as long as there is patience. The error is how much of it is out.
     fn write_chunk(&mut self, chunk: &[u8]) -> Result<(), usize> {
-        let mut done = 0;
+        let (mut done, mut kept) = (0, 0);
         while done < chunk.len() {
-            match self.output.write(&chunk[done..]) {
-                Ok(0) => {
-                    if self.give_up(None) {
-                        return Err(self.output.take_back(chunk, done));
-                    }
-                }
+            let error = match self.output.write(&chunk[done..]) {
+                Ok(0) => io::ErrorKind::WriteZero.into(),
                 Ok(written) => {
                     done += written;
-                    self.failing = None;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A pipe or terminal that somebody made non-blocking: full, not broken.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY / 10),
-                Err(error) => {
-                    done = self.output.take_back(chunk, done);
-                    if self.give_up(Some(&error)) {
-                        return Err(done);
+                    if done == chunk.len() {
+                        self.failing = None;
                     }
+                    continue;
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // A pipe or terminal that somebody made non-blocking: full, not broken.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    thread::sleep(RETRY / 10);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            // A nearly full disk takes a part of a line each time: only what stays is a success.
+            done = self.output.take_back(chunk, done);
+            if done > kept {
+                (kept, self.failing) = (done, None);
+            }
+            if self.give_up(&error) {
+                return Err(done);
             }
         }
         Ok(())
     }
 
     /// After a failed write: waits a little, or says that it is enough.
-    fn give_up(&mut self, error: Option<&io::Error>) -> bool {
+    fn give_up(&mut self, error: &io::Error) -> bool {
         let since = *self.failing.get_or_insert_with(Instant::now);
-        if error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        if error.kind() == io::ErrorKind::BrokenPipe {
             return true;
         }
         thread::sleep(RETRY);
