@@ -16,7 +16,6 @@
   let isAbortSignal;
   let isAborted;
   let addAlgorithm;
-  let removeAlgorithm;
 
   class AbortSignal extends EventTarget {
     #aborted = false;
@@ -145,10 +144,6 @@
         SetPrototypeAdd(signal.#algorithms, algorithm);
         return algorithm;
       };
-
-      removeAlgorithm = (signal, algorithm) => {
-        if (signal.#algorithms !== null) SetPrototypeDelete(signal.#algorithms, algorithm);
-      };
     }
 
     #follow(source) {
@@ -192,7 +187,7 @@
   nano.abort = {
     __proto__: null,
     createSignal: () => new AbortSignal(internal),
-    abortError, signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm, removeAlgorithm,
+    signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm,
   };
   nano.expose("AbortSignal", AbortSignal);
   nano.expose("AbortController", AbortController);

@@ -280,5 +280,5 @@
     }
   }
 
-  nano.body = { __proto__: null, Body, extract, fromIncoming, fromText, mixin };
+  nano.body = { __proto__: null, extract, fromIncoming, fromText, mixin };
 });

@@ -18,7 +18,7 @@
   const uncurryThis = bind.bind(call);
   const applyTo = uncurryThis(apply);
 
-  const primordials = { __proto__: null, uncurryThis };
+  const primordials = { __proto__: null };
 
   function nameOf(key) {
     const text = typeof key === "symbol" ? `Symbol${nameOf(key.description.slice("Symbol.".length))}` : key;
@@ -81,7 +81,7 @@
 
   // Promises. What these return or take are native promises of our own making, never an app's thenable.
 
-  const { Promise: NativePromise, PromisePrototypeThen, PromiseResolve, TypeError: NativeTypeError } = primordials;
+  const { Promise: NativePromise, PromisePrototypeThen, PromiseResolve } = primordials;
 
   /** A promise with its `resolve` and `reject`. */
   primordials.newPromise = () => {
@@ -116,11 +116,6 @@
 
   /** Says whether `value` can have properties. */
   primordials.isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
-
-  /** Throws what a method throws that is called on an object of another kind. */
-  primordials.illegalInvocation = () => {
-    throw new NativeTypeError("Illegal invocation");
-  };
 
   nano.primordials = primordials;
 });

@@ -362,7 +362,8 @@
   }
 
   nano.streams = {
-    __proto__: null, READABLE, CLOSED, ERRORED, Stream, Reader, Controller, create, createFull,
+    __proto__: null, Stream, Reader, Controller, create, createFull,
+    // Set by readable_stream_classes.js.
     isStream: undefined, wrap: undefined, unwrap: undefined,
   };
 });
