@@ -42,7 +42,7 @@ use worker::Worker;
 
 pub(crate) use exception::describe as describe_exception;
 pub use extension::{Extension, Op, callback};
-pub(crate) use memory::array_buffer;
+pub(crate) use memory::bytes;
 pub use pool::{LoadError, Pool};
 pub(crate) use realm::{enter_request, request_of};
 pub use snapshot::SnapshotError;

@@ -144,6 +144,9 @@ impl Pool {
             state.workers[at].assign(next);
         } else if state.workers[at].active.is_empty() {
             self.set_state(&mut state.workers[at], IsolateState::Idle);
+            if state.draining {
+                state.workers[at].worker.mailbox.push(Message::Retire);
+            }
             if state.draining && state.workers.iter().all(|member| member.active.is_empty()) {
                 self.idle.notify_waiters();
             }
@@ -220,6 +223,15 @@ impl Pool {
             self.refuse(&ticket, self.stopped().unwrap_or(ErrorCode::AppStopped.into()));
         }
         self.idle.notify_waiters();
+    }
+
+    /// A request used its CPU time up over many turns; it was answered, and the isolate is well.
+    pub(super) fn exhausted(&self) {
+        let mut refused = Vec::new();
+        self.record(&mut self.lock(), Failure::Limit, &mut refused);
+        for ticket in refused {
+            self.refuse(&ticket, self.stopped().unwrap_or(ErrorCode::AppStopped.into()));
+        }
     }
 
     /// Whether the worker has nothing and may end now; it is out of the pool then.
