@@ -327,7 +327,7 @@ impl Pool {
 
     fn start(&self, state: &mut State) -> Option<usize> {
         let started = Instant::now();
-        let (worker, kind) = self.runtime.take_worker()?;
+        let (worker, kind) = self.runtime.take_worker(self.app.limits.memory)?;
         worker.mailbox.push(Message::Bind(self.me.upgrade()?));
         self.metrics.isolate_state(None, Some(IsolateState::Starting));
         state.workers.push(Member { worker, active: Vec::new(), state: IsolateState::Starting, started, kind });

@@ -41,7 +41,7 @@ impl Worker {
     /// # Errors
     /// The kernel's, where it gives no thread.
     pub(super) fn spawn(runtime: &Arc<RuntimeInner>, number: u32) -> std::io::Result<Arc<Self>> {
-        let limit = runtime.config.largest_memory;
+        let limit = runtime.largest_memory.load(Ordering::Relaxed);
         let worker = Arc::new(Self {
             number,
             mailbox: Mailbox::default(),
