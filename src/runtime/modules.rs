@@ -40,7 +40,9 @@ pub(super) struct Modules {
 }
 
 /// Something known of a module. V8 gives modules a hash that is not quite unique.
-struct ByModule<T>(RefCell<FxHashMap<i32, Vec<(v8::Global<v8::Module>, T)>>>);
+struct ByModule<T>(RefCell<FxHashMap<i32, Entries<T>>>);
+
+type Entries<T> = Vec<(v8::Global<v8::Module>, T)>;
 
 impl<T> Default for ByModule<T> {
     fn default() -> Self {
