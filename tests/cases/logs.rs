@@ -149,8 +149,11 @@ fn refusals_have_a_line_too() {
     assert_eq!(nano.access_of(&answer)["error"], "no_route");
     let mut conn = nano.connect();
     conn.write("GARBAGE\r\n\r\n");
-    assert_eq!(conn.response().status, 400);
-    nano.logged("the refusal", |line| line["error"] == "bad_request");
+    let answer = conn.response();
+    answer.fails(400, "bad_request");
+    let line = nano.logged("the refusal", |line| line["error"] == "bad_request");
+    assert_eq!(line["request_id"].as_str(), answer.header("x-request-id"));
+    assert_eq!((line["status"].as_u64(), line["client"].as_str()), (Some(400), Some("127.0.0.1")));
     assert!(nano.metric("nano_errors_total", &[("code", "bad_request")]) >= 1.0);
 }
 
