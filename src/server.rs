@@ -89,6 +89,12 @@ pub enum Ended {
 
 /// Serves what `source` says until told to stop. To be called on the main thread, before any other runs.
 pub fn run(source: Source) -> Result<Ended, StartError> {
+    let main = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Io)?;
+    // Before anything else: a signal that comes during the start is acted on after it, and kills nobody.
+    let controls = {
+        let _within = main.enter();
+        Controls::new().map_err(StartError::Io)?
+    };
     let (plan, warnings) = source.load().map_err(StartError::Plan)?;
     let plan = Arc::new(plan);
     let metrics = Metrics::new();
@@ -96,32 +102,29 @@ pub fn run(source: Source) -> Result<Ended, StartError> {
     // Only an embedder can have set another one; then that one hears nano's events.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(LogLayer::new(logs.clone())));
 
-    let ended = serve(source, plan, &warnings, metrics, &logs);
+    let ended = start(source, &plan, &warnings, metrics, &logs).map(|(parts, bound)| {
+        // Within the runtime: the server's clock is its own.
+        main.block_on(async { Server::start(parts, plan, bound, controls).run().await })
+    });
     logs.flush(if matches!(ended, Ok(Ended::Cut)) { FLUSH_AT_ONCE } else { FLUSH });
     ended
 }
 
-/// All of a run between its first log line and its last.
-fn serve(
+/// Everything that serves, and the plan's sockets, bound but not yet served.
+fn start(
     source: Source,
-    plan: Arc<Plan>,
+    plan: &Plan,
     warnings: &[Warning],
     metrics: Arc<Metrics>,
     logs: &Logs,
-) -> Result<Ended, StartError> {
+) -> Result<(Parts, Bound), StartError> {
     let largest_memory = plan.apps.iter().map(|app| app.limits.memory).max().unwrap_or(0);
-    let config = RuntimeConfig { largest_memory, max_isolates: capacity::max_isolates(&plan) };
+    let config = RuntimeConfig { largest_memory, max_isolates: capacity::max_isolates(plan) };
     let runtime = Runtime::start(config, api::REGISTRY, &metrics).map_err(StartError::Runtime)?;
     let gateway = Gateway::start(plan.io_threads, logs.clone(), Arc::clone(&metrics)).map_err(StartError::Io)?;
-    let bound = gateway.bind(&plan).map_err(StartError::Bind)?;
+    let bound = gateway.bind(plan).map_err(StartError::Bind)?;
     warnings.iter().for_each(|warning| logs.gateway(Level::Warn, None, None, &warning.to_string()));
-
-    let main = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Io)?;
-    let parts = Parts { source, metrics, logs: logs.clone(), runtime, gateway: Arc::new(gateway) };
-    main.block_on(async {
-        let controls = Controls::new().map_err(StartError::Io)?;
-        Ok(Server::start(parts, plan, bound, controls).run().await)
-    })
+    Ok((Parts { source, metrics, logs: logs.clone(), runtime, gateway: Arc::new(gateway) }, bound))
 }
 
 /// What lasts as long as the process.

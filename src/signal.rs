@@ -42,14 +42,15 @@ pub struct Controls {
 }
 
 impl Controls {
-    /// Takes the signals over. Must be called within a tokio runtime.
+    /// Takes the signals over, and takes down when: to be called before the config is first read. Must be called within
+    /// a tokio runtime.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             user1: signal(SignalKind::user_defined1())?,
-            watch: Watch::default(),
+            watch: Watch::new(),
         })
     }
 

@@ -31,6 +31,10 @@ pub(super) struct Activity {
     offered_moved: Moment,
     /// A response went out before its request's body was read.
     unread: AtomicBool,
+    /// A request came whose answer is not flushed yet.
+    answering: AtomicBool,
+    /// The HTTP library answered a head by itself, and was not heard.
+    muted: AtomicBool,
 }
 
 /// What the driver is to do about the connection.
@@ -58,6 +62,8 @@ impl Activity {
             offered: AtomicUsize::new(0),
             offered_moved: Moment::default(),
             unread: AtomicBool::new(false),
+            answering: AtomicBool::new(false),
+            muted: AtomicBool::new(false),
         };
         activity.idle_since.set(&activity);
         activity
@@ -74,6 +80,7 @@ impl Activity {
     pub(super) fn begin(&self) -> Instant {
         self.in_flight.fetch_add(1, Relaxed);
         self.unread.store(false, Relaxed);
+        self.answering.store(true, Relaxed);
         let began = self.head_since.get(self).unwrap_or_else(Instant::now);
         self.head_since.clear();
         began
@@ -95,6 +102,12 @@ impl Activity {
 
     pub(super) fn unread(&self) -> bool {
         self.unread.load(Relaxed)
+    }
+
+    /// Whether a head was refused and the client is still to be told: the HTTP library's own words, a status and no
+    /// more, are not let through.
+    pub(super) fn muted(&self) -> bool {
+        self.muted.load(Relaxed)
     }
 
     /// A response body has bytes for the client, or has moved on.
@@ -141,6 +154,21 @@ impl Activity {
         }
     }
 
+    /// Before a write: whether these are the words of the HTTP library alone, no request waiting for an answer.
+    fn mutes(&self) -> bool {
+        let mutes = self.heads.load(Relaxed) && !self.answering.load(Relaxed);
+        if mutes {
+            self.muted.store(true, Relaxed);
+        }
+        mutes
+    }
+
+    fn flushed<T>(&self, result: &Poll<T>) {
+        if result.is_ready() && !self.in_flight() {
+            self.answering.store(false, Relaxed);
+        }
+    }
+
     fn wrote<T>(&self, result: &Poll<T>) {
         if result.is_ready() {
             self.blocked_since.clear();
@@ -170,7 +198,8 @@ impl Moment {
     }
 }
 
-/// A socket that keeps its [`Activity`] up to date, and gives out first what was read to tell the protocol.
+/// A socket that keeps its [`Activity`] up to date, gives out first what was read to tell the protocol, and swallows
+/// what the HTTP library says by itself.
 pub(super) struct Watched<S> {
     pub(super) stream: S,
     pub(super) prefix: Bytes,
@@ -195,6 +224,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.activity.mutes() {
+            return Poll::Ready(Ok(buf.len()));
+        }
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.activity.wrote(&result);
         result
@@ -205,6 +237,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.activity.mutes() {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.activity.wrote(&result);
         result
@@ -215,10 +250,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let result = Pin::new(&mut self.stream).poll_flush(cx);
+        self.activity.flushed(&result);
+        result
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.activity.muted() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

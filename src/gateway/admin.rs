@@ -119,7 +119,7 @@ where
             }
         };
         // What is no HTTP here is nobody's request: its answer is all there is to say.
-        let _ = drive(stream, TERMS, &activity, stage.subscribe(), service).await;
+        drive(stream, TERMS, &activity, stage.subscribe(), service, |_, _| {}).await;
     });
 }
 

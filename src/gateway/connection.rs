@@ -24,7 +24,7 @@ use super::error;
 use super::forwarded::Peer;
 use super::listener::{Open, Socket, Stage};
 use crate::event::{Desk, ErrorCode, RequestId};
-use crate::plan::{Level, Listener, Timeouts};
+use crate::plan::{Listener, Timeouts};
 
 /// How every HTTP/2 connection begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -35,7 +35,7 @@ const LINGER: Duration = Duration::from_millis(500);
 /// How long bytes nobody wants are read, so that the client sees the answer before the connection's end.
 const DISCARD: Duration = Duration::from_secs(2);
 
-/// Heads this much over the limit still reach us, and get an answer with a body; larger ones get hyper's bare one.
+/// Heads this much over the limit still reach us: hyper's limit is on its buffer, ours on what the head says.
 const HEAD_SLACK: usize = 16 * 1024;
 
 /// What the requests of one public connection share.
@@ -63,17 +63,14 @@ impl Connection {
             let connection = Arc::clone(&self);
             move |request| super::service::answer(Arc::clone(&connection), request)
         };
-        if let Err(code) = drive(stream, terms, &activity, stage, service).await {
-            self.refused(code);
-        }
+        drive(stream, terms, &activity, stage, service, |code, id| self.refused(code, id)).await;
     }
 
     /// Notes a request whose head never became one.
-    fn refused(&self, code: ErrorCode) {
+    fn refused(&self, code: ErrorCode, id: &RequestId) {
         self.shared.metrics.unrouted().error(code);
-        let (status, listener, client) = (error::status(code), &self.settings.name, self.peer.text());
-        let message = format!("listener {listener:?} answered {status} {code} to {client}: {}", error::message(code));
-        self.shared.logs.gateway(Level::Info, None, None, &message);
+        let message = format!("listener {:?} refused a request: {}", self.settings.name, error::message(code));
+        self.shared.logs.refusal(id, error::status(code), self.peer.text(), code, &message);
     }
 }
 
@@ -84,15 +81,19 @@ pub(super) struct Terms {
     pub(super) max_header: usize,
 }
 
-/// Runs a connection. The error is why a head was refused that never reached `service`.
+/// Runs a connection. `refused` is told of a head that never reached `service`, and the id its client was given.
+///
+/// How a message is framed is hyper's to say. It refuses what is ambiguous, but for a length beside `chunked`: that it
+/// serves as chunked and then closes the connection, so that nothing behind it is taken for a request
+/// (RFC 9112 §6.1 allows either).
 pub(super) async fn drive<S, F, R>(
     mut stream: S,
     terms: Terms,
     activity: &Arc<Activity>,
     stage: watch::Receiver<Stage>,
     service: F,
-) -> Result<(), ErrorCode>
-where
+    refused: impl Fn(ErrorCode, &RequestId),
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Incoming>) -> R + Send + 'static,
     R: Future<Output = Response<Outbound>> + Send + 'static,
@@ -100,8 +101,8 @@ where
     let (first, speaks_h2) = match detect(&mut stream, terms.timeouts.header, stage.clone()).await {
         First::Http1(bytes) => (bytes, false),
         First::Http2(bytes) => (bytes, true),
-        First::Late => return late(stream).await,
-        First::Nothing => return Ok(()),
+        First::Late => return refuse(stream, ErrorCode::RequestTimeout, refused).await,
+        First::Nothing => return,
     };
     let io = TokioIo::new(watch(stream, first, activity));
     let service = service_fn(move |request| {
@@ -114,8 +115,11 @@ where
         let mut builder = http2::Builder::new(TokioExecutor::new());
         let mut connection = pin!(builder.max_header_list_size(list).serve_connection(io, service));
         let retire = |connection: Pin<&mut _>| http2::Connection::graceful_shutdown(connection);
-        run(connection.as_mut(), retire, true, terms.timeouts, activity, stage).await;
-        return Ok(());
+        if let End::Refused(code) = run(connection.as_mut(), retire, true, terms.timeouts, activity, stage).await {
+            // hyper has told the client, in a GOAWAY frame that has no place for an id.
+            refused(code, &RequestId::new());
+        }
+        return;
     }
     // Timeouts are ours: hyper's only one closes without an answer, and does not tell an idle connection from a head
     // that is late. `pipeline_flush` stays off: with it hyper never sends the last answer of a connection that it closes
@@ -128,21 +132,25 @@ where
     let end = run(Pin::new(&mut connection), retire, false, terms.timeouts, activity, stage).await;
     let stream = connection.into_parts().io.into_inner().stream;
     match end {
-        End::Late => late(stream).await,
-        End::Closed(refused) => {
-            if activity.unread() || refused.is_err() {
-                discard(stream).await;
-            }
-            refused
+        End::Late => refuse(stream, ErrorCode::RequestTimeout, refused).await,
+        End::Refused(code) if activity.muted() => refuse(stream, code, refused).await,
+        // The end of an answer is still under way to a client that has sent more than it should.
+        End::Refused(code) => {
+            refused(code, &RequestId::new());
+            discard(stream).await;
         }
-        End::Cut => Ok(()),
+        End::Closed if activity.unread() => discard(stream).await,
+        End::Closed | End::Cut => {}
     }
 }
 
 /// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// By itself; hyper may have refused its last head.
-    Closed(Result<(), ErrorCode>),
+    /// By itself, or because the client left.
+    Closed,
+    /// hyper has refused its last head.
+    Refused(ErrorCode),
     /// A head took too long.
     Late,
     /// By us, without another word.
@@ -163,7 +171,7 @@ async fn run<C: Future<Output = hyper::Result<()>>>(
     loop {
         tokio::select! {
             biased;
-            result = connection.as_mut() => return End::Closed(refusal(result)),
+            result = connection.as_mut() => return result.map_or_else(|error| ended(&error), |()| End::Closed),
             () = timer.as_mut() => {}
             _ = stage.changed() => {}
         }
@@ -193,17 +201,20 @@ async fn run<C: Future<Output = hyper::Result<()>>>(
     }
 }
 
-/// What hyper refused, if it did. Everything else that ends a connection early is in its requests' own books.
-fn refusal(result: hyper::Result<()>) -> Result<(), ErrorCode> {
-    match result {
-        Err(error) if error.is_parse_too_large() => {
-            // One question for two answers of hyper's: 431, and 414 beyond 64 KiB.
-            let target = error.to_string().contains("URI");
-            Err(if target { ErrorCode::UriTooLong } else { ErrorCode::HeaderTooLarge })
-        }
-        Err(error) if error.is_parse() => Err(ErrorCode::BadRequest),
-        _ => Ok(()),
+/// What hyper's error says. Everything but a refusal is in the books of the connection's requests.
+fn ended(error: &hyper::Error) -> End {
+    if error.is_parse_too_large() {
+        // One question for two answers of hyper's: 431, and 414 beyond 64 KiB.
+        let target = error.to_string().contains("URI");
+        return End::Refused(if target { ErrorCode::UriTooLong } else { ErrorCode::HeaderTooLarge });
     }
+    // HTTP/2 (RFC 9113 §5.4.1): an error of the connection that our side detected. Only its text tells it from one
+    // that the client detected or caused by leaving.
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    if error.is_parse() || cause.starts_with("connection error detected") {
+        return End::Refused(ErrorCode::BadRequest);
+    }
+    End::Closed
 }
 
 /// The first bytes of a connection.
@@ -248,13 +259,16 @@ async fn detect<S: AsyncRead + Unpin>(stream: &mut S, limit: Duration, mut stage
     }
 }
 
-/// Answers 408 to a head that did not come whole.
-async fn late<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> Result<(), ErrorCode> {
-    let answer = error::raw(ErrorCode::RequestTimeout, &RequestId::new());
-    if let Ok(Ok(())) = timeout(DISCARD, stream.write_all(&answer)).await {
+/// Answers a head that did not become a request.
+async fn refuse<S>(mut stream: S, code: ErrorCode, refused: impl Fn(ErrorCode, &RequestId))
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let id = RequestId::new();
+    refused(code, &id);
+    if let Ok(Ok(())) = timeout(DISCARD, stream.write_all(&error::raw(code, &id))).await {
         discard(stream).await;
     }
-    Err(ErrorCode::RequestTimeout)
 }
 
 /// Ends our side and reads on for a while: closing with bytes unread would reset the connection, and the client would

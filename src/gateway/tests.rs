@@ -140,20 +140,46 @@ fn requests_are_refused_with_a_code_and_a_body() {
 }
 
 #[test]
-fn heads_hyper_refuses_are_logged_and_counted() {
+fn heads_hyper_refuses_are_answered_logged_and_counted_like_others() {
     let server = Server::start();
-    assert_eq!(status(&server.send("not http at all\r\n\r\n")), "400");
-    let differing = "POST /app/echo HTTP/1.1\r\nhost: test\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n";
-    assert_eq!(status(&server.send(differing)), "400");
-    let big = format!("GET /app/a HTTP/1.1\r\nhost: test\r\nx-big: {}\r\n\r\n", "x".repeat(40_000));
-    assert_eq!(status(&server.send(&big)), "431");
+    let get = "GET /app/hello HTTP/1.1\r\nhost: test\r\n";
+    let table = [
+        ("not http at all\r\n\r\n".to_owned(), "400", "bad_request"),
+        (format!("{get}content-length: 1\r\ncontent-length: 2\r\n\r\n"), "400", "bad_request"),
+        (format!("{get}x-big: {}\r\n\r\n", "x".repeat(40_000)), "431", "header_too_large"),
+    ];
+    for (request, expected, name) in &table {
+        let response = server.send(request);
+        assert_eq!((status(&response), code(&response).as_str()), (*expected, *name), "{response}");
+        assert!(response.contains("\r\nx-request-id: "), "{response}");
+    }
     eventually("counted", || {
         let metrics = server.admin("/metrics");
         metrics.contains(r#"nano_errors_total{app="",code="bad_request"} 2"#)
             && metrics.contains(r#"nano_errors_total{app="",code="header_too_large"} 1"#)
     });
-    let refused = server.lines().into_iter().filter(|line| line["message"].to_string().contains("answered"));
-    assert_eq!(refused.count(), 3);
+    let refused = server.lines().into_iter().filter(|line| line["error"].is_string());
+    let refused = refused.map(|line| (line["status"].to_string(), line["error"].as_str().unwrap().to_owned()));
+    let expected = table.map(|(_, status, name)| (status.to_owned(), name.to_owned()));
+    assert_eq!(refused.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_malformed_head_behind_a_good_one_ends_the_connection_after_both_answers() {
+    let server = Server::start();
+    let answers = server.send("GET /app/hello HTTP/1.1\r\nhost: test\r\n\r\nGARBAGE\r\n\r\n");
+    let (first, second) = answers.split_once("hello").unwrap();
+    assert_eq!(status(first), "200");
+    assert_eq!((status(second), code(second).as_str()), ("400", "bad_request"));
+}
+
+#[test]
+fn a_broken_http_2_connection_is_logged() {
+    let server = Server::start();
+    let settings = "\0\0\0\u{4}\0\0\0\0\0";
+    let data_on_no_stream = "\0\0\0\0\0\0\0\0\0";
+    server.connect().write(&format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{settings}{data_on_no_stream}"));
+    eventually("a line", || server.lines().iter().any(|line| line["error"] == "bad_request"));
 }
 
 #[test]

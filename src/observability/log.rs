@@ -147,6 +147,16 @@ impl Logs {
         });
     }
 
+    /// Writes the line of a request that was refused before it became one: there is no method and no path to tell of.
+    pub fn refusal(&self, request: &RequestId, status: u16, client: &str, error: ErrorCode, message: &str) {
+        let fields = [
+            ("status", Field::number(status.into())),
+            ("client", Field::text(client)),
+            ("error", Field::text(error.as_str())),
+        ];
+        self.event(Level::Info, Some(request.as_str()), None, message, &fields);
+    }
+
     /// Writes a line of nano's own, unless it is below the plan's level.
     pub fn gateway(&self, level: Level, request: Option<&RequestId>, app: Option<&str>, message: &str) {
         self.event(level, request.map(RequestId::as_str), app, message, &[]);

@@ -13,17 +13,19 @@ use std::time::Duration;
 
 use notify::event::ModifyKind;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 /// How long things must have been quiet before we look: an editor's save is several events.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// A watch on a set of files. The default watches nothing.
-#[derive(Default)]
+/// A watch on a set of files; on none at first.
 pub(super) struct Watch {
     files: BTreeSet<PathBuf>,
     seen: Seen,
+    /// The files are read after this moment, on the clock that files are stamped with.
+    read_after: i128,
     live: Option<Live>,
     /// When to look.
     due: Option<Instant>,
@@ -35,11 +37,27 @@ struct Live {
     _watcher: RecommendedWatcher,
 }
 
-/// What each file was like: device, inode, size and time of the last change in nanoseconds; `None` if missing.
-type Seen = BTreeMap<PathBuf, Option<(u64, u64, u64, i128)>>;
+/// What each file was like; `None` if missing.
+type Seen = BTreeMap<PathBuf, Option<State>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct State {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// When it was last written, or renamed to what it is called now, in nanoseconds.
+    changed: i128,
+}
 
 impl Watch {
-    /// Watches `files` (absolute) and, in the folders they are in, `.kdl` files that come and go.
+    /// To be made before the files are first read: what changes after that counts as a change.
+    pub(super) fn new() -> Self {
+        Self { files: BTreeSet::new(), seen: Seen::new(), read_after: file_time(), live: None, due: None }
+    }
+
+    /// Watches `files` (absolute) and, in the folders they are in, `.kdl` files that come and go. Which files these
+    /// are is known only once they are read, so one that has changed since that began may have been read as it was
+    /// before: it counts as changed.
     pub(super) fn files(&mut self, files: &[PathBuf]) -> notify::Result<()> {
         let files: BTreeSet<_> = files.iter().cloned().collect();
         if files == self.files && self.live.is_some() {
@@ -64,11 +82,17 @@ impl Watch {
         }
         self.live = Some(Live { events, _watcher: watcher });
         self.seen = look(&self.files);
+        for state in self.seen.values_mut() {
+            if state.take_if(|state| state.changed >= self.read_after).is_some() {
+                self.due = Some(Instant::now() + QUIET);
+            }
+        }
         Ok(())
     }
 
     /// Takes the files as they are now for known: they are about to be read anyhow.
     pub(super) fn looked(&mut self) {
+        self.read_after = file_time();
         if self.live.is_some() {
             self.seen = look(&self.files);
         }
@@ -86,9 +110,11 @@ impl Watch {
                 },
                 () = sleep_until(look_at), if self.due.is_some() => {
                     self.due = None;
+                    let read_after = file_time();
                     let now = look(&self.files);
                     if now != self.seen {
                         self.seen = now;
+                        self.read_after = read_after;
                         return;
                     }
                 }
@@ -121,13 +147,23 @@ fn look(files: &BTreeSet<PathBuf>) -> Seen {
     let beside = files.iter().filter_map(|file| folder(file)).collect::<BTreeSet<_>>();
     let beside = beside.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     let beside = beside.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_kdl(path));
-    let about = |path: &Path| {
+    let state = |path: &Path| {
         let about = fs::metadata(path).ok()?;
-        let changed = i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec());
-        Some((about.dev(), about.ino(), about.size(), changed))
+        let changed = nanoseconds(about.ctime(), about.ctime_nsec());
+        Some(State { device: about.dev(), inode: about.ino(), size: about.size(), changed })
     };
     let files = files.iter().filter(|file| !file.is_dir()).cloned();
-    files.chain(beside).map(|path| (path.clone(), about(&path))).collect()
+    files.chain(beside).map(|path| (path.clone(), state(&path))).collect()
+}
+
+/// Now, as the kernel stamps files: by its last tick, which lags behind the clock by milliseconds.
+fn file_time() -> i128 {
+    let now = clock_gettime(ClockId::RealtimeCoarse);
+    nanoseconds(now.tv_sec, now.tv_nsec)
+}
+
+fn nanoseconds(seconds: i64, rest: i64) -> i128 {
+    i128::from(seconds) * 1_000_000_000 + i128::from(rest)
 }
 
 fn is_kdl(path: &Path) -> bool {
@@ -143,7 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("nano.kdl");
         fs::write(&file, "one").unwrap();
-        let mut watch = Watch::default();
+        let mut watch = Watch::new();
         watch.files(std::slice::from_ref(&file)).unwrap();
         (folder, file, watch)
     }
@@ -156,6 +192,27 @@ mod tests {
     fn a_write_is_noticed() {
         let (_folder, file, mut watch) = watch();
         fs::write(&file, "longer").unwrap();
+        block_on(watch.changed());
+    }
+
+    #[test]
+    fn a_write_between_the_first_read_and_the_watch_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nano.kdl");
+        let mut watch = Watch::new();
+        fs::write(&file, "written after it was read").unwrap();
+        watch.files(&[file]).unwrap();
+        block_on(watch.changed());
+    }
+
+    #[test]
+    fn a_write_between_a_later_read_and_the_new_watch_is_noticed() {
+        let (folder, file, mut watch) = watch();
+        let more = folder.path().join("more.conf");
+        fs::write(&file, "includes another").unwrap();
+        block_on(watch.changed());
+        fs::write(&more, "written after it was read").unwrap();
+        watch.files(&[file, more]).unwrap();
         block_on(watch.changed());
     }
 
@@ -187,7 +244,7 @@ mod tests {
         }
         std::os::unix::fs::symlink("v1", at("data")).unwrap();
         std::os::unix::fs::symlink("data/nano.kdl", at("nano.kdl")).unwrap();
-        let mut watch = Watch::default();
+        let mut watch = Watch::new();
         watch.files(&[at("nano.kdl")]).unwrap();
         std::os::unix::fs::symlink("v2", at("data2")).unwrap();
         fs::rename(at("data2"), at("data")).unwrap();

@@ -79,7 +79,7 @@ fn compressed_files_lose_nothing_either() {
 
 #[test]
 fn only_so_many_rotated_files_are_kept() {
-    let nano = logging(r#"file "logs/nano.jsonl" max-size="16KiB" keep=3 compress=#false"#);
+    let nano = logging(r#"file "logs/nano.jsonl" max-size="64KiB" keep=3 compress=#false"#);
     requests(&nano, 500);
     eventually("old files to be removed", || {
         let files = std::fs::read_dir(nano.setup().path("logs")).unwrap().count();
@@ -149,8 +149,11 @@ fn refusals_have_a_line_too() {
     assert_eq!(nano.access_of(&answer)["error"], "no_route");
     let mut conn = nano.connect();
     conn.write("GARBAGE\r\n\r\n");
-    assert_eq!(conn.response().status, 400);
-    nano.logged("the refusal", |line| line["error"] == "bad_request");
+    let answer = conn.response();
+    answer.fails(400, "bad_request");
+    let line = nano.logged("the refusal", |line| line["error"] == "bad_request");
+    assert_eq!(line["request_id"].as_str(), answer.header("x-request-id"));
+    assert_eq!((line["status"].as_u64(), line["client"].as_str()), (Some(400), Some("127.0.0.1")));
     assert!(nano.metric("nano_errors_total", &[("code", "bad_request")]) >= 1.0);
 }
 

@@ -1,9 +1,13 @@
 //! The end: everything accepted is answered, then the process leaves with 0.
 
-use rustix::process::Signal;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{answers, says};
-use crate::support::{Conn, Nano, Request, Setup, eventually};
+use crate::support::{Conn, Nano, Request, Setup, eventually, free_port};
 
 const SLOW: &str = "new Promise((done) => setTimeout(() => done(\"slow\"), 1500))";
 
@@ -116,4 +120,34 @@ fn a_second_sigterm_stops_at_once() {
     });
     nano.signal(Signal::TERM);
     assert_eq!(nano.wait().code(), Some(1));
+}
+
+#[test]
+fn a_signal_during_the_start_is_acted_on_after_it() {
+    let setup = Setup::new().file("a/index.js", says("a"));
+    let config = setup.path("slow.kdl");
+    mknodat(CWD, &config, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let mut nano = Command::new(env!("CARGO_BIN_EXE_nano"))
+        .arg("--config")
+        .arg(&config)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Opens once nano reads it, and nano goes on once it is written.
+    let mut writer = std::fs::OpenOptions::new().write(true).open(&config).unwrap();
+    for signal in [Signal::HUP, Signal::USR1, Signal::TERM] {
+        kill_process(Pid::from_child(&nano), signal).unwrap();
+    }
+    let state = setup.path("state");
+    write!(
+        writer,
+        "state-dir {:?}\nlistener \"web\" \"127.0.0.1:{}\"\napp \"a\" \"a\"\n",
+        state.to_str().unwrap(),
+        free_port()
+    )
+    .unwrap();
+    drop(writer);
+    let ended = eventually("nano to end", || nano.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0));
 }
