@@ -79,7 +79,7 @@ fn compressed_files_lose_nothing_either() {
 
 #[test]
 fn only_so_many_rotated_files_are_kept() {
-    let nano = logging(r#"file "logs/nano.jsonl" max-size="16KiB" keep=3 compress=#false"#);
+    let nano = logging(r#"file "logs/nano.jsonl" max-size="64KiB" keep=3 compress=#false"#);
     requests(&nano, 500);
     eventually("old files to be removed", || {
         let files = std::fs::read_dir(nano.setup().path("logs")).unwrap().count();

@@ -162,6 +162,7 @@ fn a_changed_included_file_is_taken_up_too() {
 fn requests_in_flight_finish_in_the_generation_they_began_in() {
     let slow = |text: &str| answers(&format!("new Promise((done) => setTimeout(() => done({text:?}), 1000))"));
     let mut nano = Setup::new().app("a", "", &slow("old")).start();
+    nano.get("a", "/").says("old"); // its code is loaded when first needed: now
     let mut conn = nano.connect();
     conn.write(Request::get("a", "/").bytes());
     eventually("the request to run", || (nano.metric("nano_http_in_flight", &[("app", "a")]) == 1.0).then_some(()));
@@ -190,7 +191,10 @@ fn ask_until(nano_port: u16, over: &AtomicBool) -> (usize, Vec<String>) {
 
 #[test]
 fn two_hundred_reloads_under_load_lose_nothing_and_leave_nothing_behind() {
-    let mut nano = Setup::new().app("steady", "", &says("steady")).app("changing", "", &says("changing 0")).start();
+    let mut nano = Setup::new()
+        .app("steady", "limits isolates=1", &says("steady"))
+        .app("changing", "", &says("changing 0"))
+        .start();
     let port = nano.port();
     let over = AtomicBool::new(false);
     let mut early = None;
