@@ -189,10 +189,12 @@ fn a_request_in_flight_outlives_its_app_and_the_old_generation_ends() {
 
 #[test]
 fn an_old_generation_ends_with_the_drain_at_the_latest() {
-    let mut nano = Setup::new().config("drain \"500ms\"\n").app("a", "", &answers("new Promise(() => {})")).start();
+    let script = answers("url.pathname === \"/warm\" ? \"warm\" : new Promise(() => {})");
+    let mut nano = Setup::new().config("drain \"500ms\"\n").app("a", "", &script).start();
+    nano.get("a", "/warm").says("warm");
     let mut conn = nano.connect();
     conn.write(Request::post("a", "/", "").bytes());
-    eventually("the request to run", || (nano.metric("nano_isolates", &[("app", "a")]) == 1.0).then_some(()));
+    eventually("the request to run", || (nano.metric("nano_http_in_flight", &[("app", "a")]) == 1.0).then_some(()));
     assert!(nano.change(|setup| setup.app("a", "", &says("new"))));
     eventually("the new code", || (nano.get("a", "/").text() == "new").then_some(()));
     conn.response().fails(503, "isolate_lost");
