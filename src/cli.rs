@@ -9,12 +9,14 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::runtime::end_process;
 use crate::server::{self, Ended, Source, StartError};
 
 /// Looked for, in this order, where no config is named.
 const DEFAULT_CONFIGS: [&str; 2] = ["nano.kdl", "/etc/nano/nano.kdl"];
 
 /// Exit codes, after `sysexits.h` where it has one.
+const SUCCESS: u8 = 0;
 const FAILURE: u8 = 1;
 const SOFTWARE: u8 = 70;
 const CONFIG: u8 = 78;
@@ -115,9 +117,9 @@ pub fn run() -> ExitCode {
 
 fn serve(source: Source) -> ExitCode {
     match server::run(source) {
-        Ok(Ended::Stopped) => ExitCode::SUCCESS,
-        Ok(Ended::Cut) => ExitCode::from(FAILURE),
-        Ok(Ended::Worn) => ExitCode::from(SOFTWARE),
+        Ok(Ended::Stopped) => end_process(SUCCESS),
+        Ok(Ended::Cut) => end_process(FAILURE),
+        Ok(Ended::Worn) => end_process(SOFTWARE),
         Err(StartError::Plan(error)) => fail(CONFIG, &error.to_string()),
         Err(error) => fail(FAILURE, &format!("nano: {error}")),
     }
