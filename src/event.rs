@@ -2,6 +2,8 @@
 //! comes back through the sender the event carries. Neither side knows anything else of the other.
 
 mod head;
+mod reply;
+pub mod wake;
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 pub use head::{Arenas, Head, RequestHead};
+pub use reply::{Desk, ReplySender};
 
 /// Something an app is asked to handle.
 pub enum Event {
@@ -32,7 +35,7 @@ pub struct Fetch {
     /// When the wall limit strikes: counted from the moment the request was queued.
     pub deadline: Instant,
     /// Where the one reply goes. Dropped unsent only if the process is going down.
-    pub reply: oneshot::Sender<Reply>,
+    pub reply: ReplySender,
 }
 
 /// A request body: data frames only, bounded and timed by whoever made it.

@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use crate::config::Secret;
-use crate::event::{Arenas, Dispatch};
+use crate::event::{Arenas, Desk, Dispatch, wake};
 use crate::observability::log::Logs;
 use crate::observability::metrics::{AppMetrics, Metrics};
 use crate::plan::{AdminAddress, App, Level, Plan};
@@ -95,6 +95,8 @@ struct Sockets {
 
 struct IoThread {
     runtime: Handle,
+    /// Where the replies to its requests arrive.
+    desk: Arc<Desk>,
     /// Dropped to end the thread.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -196,7 +198,8 @@ impl Gateway {
         for thread in &self.threads {
             match listener.try_clone() {
                 Ok(listener) => {
-                    let accept = Arc::clone(socket).accept(listener, Arc::clone(&self.shared));
+                    let (shared, desk) = (Arc::clone(&self.shared), Arc::clone(&thread.desk));
+                    let accept = Arc::clone(socket).accept(listener, shared, desk);
                     thread.runtime.spawn(accept);
                 }
                 // The other threads accept in its stead.
@@ -229,15 +232,25 @@ impl Drop for Gateway {
 
 impl IoThread {
     fn start(index: usize) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(wake::flush).build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        let run = move || {
-            // It is the sender's end that is waited for: nothing is ever sent.
-            let _ = runtime.block_on(stopped);
+        let desk = Arc::<Desk>::default();
+        let run = {
+            let desk = Arc::clone(&desk);
+            move || {
+                wake::hold_back();
+                runtime.block_on(async {
+                    tokio::select! {
+                        // It is the sender's end that is waited for: nothing is ever sent.
+                        _ = stopped => {}
+                        () = desk.run() => {}
+                    }
+                });
+            }
         };
         let thread = std::thread::Builder::new().name(format!("nano-io-{index}")).spawn(run)?;
-        Ok(Self { runtime: handle, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { runtime: handle, desk, stop: Some(stop), thread: Some(thread) })
     }
 }
 

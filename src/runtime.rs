@@ -42,7 +42,7 @@ use worker::Worker;
 
 pub(crate) use exception::describe as describe_exception;
 pub use extension::{Extension, Op, callback};
-pub(crate) use memory::array_buffer;
+pub(crate) use memory::bytes;
 pub use pool::{LoadError, Pool};
 pub(crate) use realm::{enter_request, request_of};
 pub use snapshot::SnapshotError;
@@ -76,7 +76,9 @@ pub enum RuntimeError {
 pub struct Runtime(Arc<RuntimeInner>);
 
 struct RuntimeInner {
-    config: RuntimeConfig,
+    max_isolates: usize,
+    /// The largest `memory` limit seen so far: what new isolates are made for.
+    largest_memory: AtomicUsize,
     foreground: Foreground,
     snapshot: Snapshot,
     watchdog: Arc<Watchdog>,
@@ -98,7 +100,8 @@ impl Runtime {
     ) -> Result<Self, RuntimeError> {
         let foreground = platform::initialize(config.largest_memory);
         let inner = Arc::new(RuntimeInner {
-            config,
+            max_isolates: config.max_isolates,
+            largest_memory: AtomicUsize::new(config.largest_memory),
             foreground,
             snapshot: Snapshot::build(extensions)?,
             watchdog: Watchdog::start(Arc::clone(metrics))?,
@@ -106,9 +109,7 @@ impl Runtime {
             live: AtomicUsize::new(0),
             last_number: AtomicU32::new(0),
         });
-        for _ in 0..READY {
-            inner.make_ready()?;
-        }
+        inner.make_ready()?;
         Ok(Self(inner))
     }
 
@@ -124,23 +125,41 @@ impl Runtime {
 }
 
 impl RuntimeInner {
-    /// A worker without an app: one that is ready, else a new one. `None` where no more may be live.
-    fn take_worker(self: &Arc<Self>) -> Option<(Arc<Worker>, StartKind)> {
-        if self.live.load(Ordering::Relaxed) >= self.config.max_isolates {
-            tracing::warn!("no more isolates: {} are live", self.config.max_isolates);
+    /// A worker without an app whose isolate may have `memory` bytes: one that is ready, else a new one. `None` where no
+    /// more may be live.
+    fn take_worker(self: &Arc<Self>, memory: usize) -> Option<(Arc<Worker>, StartKind)> {
+        if self.live.load(Ordering::Relaxed) >= self.max_isolates {
+            tracing::warn!("no more isolates: {} are live", self.max_isolates);
             return None;
         }
-        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // A reload may have brought an app larger than any before. V8 lowers an isolate's limit but never raises it.
+        let largest = self.largest_memory.fetch_max(memory, Ordering::Relaxed);
+        let ready = if memory > largest { self.retire_ready() } else { self.pop_ready() };
         let taken = match ready {
-            Some(worker) => self.make_ready().map(|()| (worker, StartKind::Generic)),
+            Some(worker) => Ok((worker, StartKind::Generic)),
             None => self.spawn().map(|worker| (worker, StartKind::Cold)),
         };
+        let taken = taken.and_then(|taken| self.make_ready().map(|()| taken));
         taken.inspect_err(|error| tracing::error!("cannot start a worker: {error}")).ok()
     }
 
+    fn pop_ready(&self) -> Option<Arc<Worker>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Ends the workers that are ready; gives none.
+    fn retire_ready(&self) -> Option<Arc<Worker>> {
+        let ready = std::mem::take(&mut *self.ready.lock().unwrap_or_else(PoisonError::into_inner));
+        ready.iter().for_each(|worker| worker.mailbox.push(mailbox::Message::Retire));
+        None
+    }
+
+    /// Sees to it that a few workers are ready.
     fn make_ready(self: &Arc<Self>) -> std::io::Result<()> {
-        let worker = self.spawn()?;
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        while ready.len() < READY {
+            ready.push(self.spawn()?);
+        }
         Ok(())
     }
 

@@ -16,7 +16,6 @@
   let isAbortSignal;
   let isAborted;
   let addAlgorithm;
-  let removeAlgorithm;
 
   class AbortSignal extends EventTarget {
     #aborted = false;
@@ -140,14 +139,10 @@
 
       addAlgorithm = (signal, run) => {
         if (signal.#aborted) return undefined;
-        const algorithm = { __proto__: null, token: context.current(), run };
+        const algorithm = { token: context.current(), run };
         signal.#algorithms ??= new Set();
         SetPrototypeAdd(signal.#algorithms, algorithm);
         return algorithm;
-      };
-
-      removeAlgorithm = (signal, algorithm) => {
-        if (signal.#algorithms !== null) SetPrototypeDelete(signal.#algorithms, algorithm);
       };
     }
 
@@ -192,7 +187,7 @@
   nano.abort = {
     __proto__: null,
     createSignal: () => new AbortSignal(internal),
-    abortError, signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm, removeAlgorithm,
+    signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm,
   };
   nano.expose("AbortSignal", AbortSignal);
   nano.expose("AbortController", AbortController);

@@ -163,7 +163,6 @@
     const chunks = newList();
     const { promise, resolve, reject } = newPromise();
     new Reader(stream).readOn({
-      __proto__: null,
       chunk(chunk, next) {
         if (!isUint8Array(chunk)) {
           const error = new TypeError("a body's stream may hold nothing but Uint8Arrays");
@@ -197,7 +196,6 @@
     const pull = (controller) => {
       const { promise, resolve, reject } = newPromise();
       source.read({
-        __proto__: null,
         chunk: (chunk) => {
           controller.enqueue(chunk);
           resolve();
@@ -215,22 +213,22 @@
 
   /** §5.2 "extract": `{ body, type }` of a BodyInit; `type` undefined where the object implies none. */
   function extract(object) {
-    if (typeof object === "string") return { __proto__: null, body: fromText(object), type: TEXT };
+    if (typeof object === "string") return { body: fromText(object), type: TEXT };
     if (isObject(object)) {
       if (streams.isStream(object)) {
         const stream = streams.unwrap(object);
         if (stream.disturbed || stream.locked) throw new TypeError("the stream was already read, or is locked");
-        return { __proto__: null, body: new Body(undefined, 0, stream), type: undefined };
+        return { body: new Body(undefined, 0, stream), type: undefined };
       }
       const bytes = bytesOf(object);
       if (bytes !== undefined) {
-        return { __proto__: null, body: new Body(TypedArrayPrototypeSlice(bytes), 0, undefined), type: undefined };
+        return { body: new Body(TypedArrayPrototypeSlice(bytes), 0, undefined), type: undefined };
       }
       if (isSearchParams(object)) {
-        return { __proto__: null, body: fromText(serializeSearchParams(object)), type: FORM };
+        return { body: fromText(serializeSearchParams(object)), type: FORM };
       }
     }
-    return { __proto__: null, body: fromText(`${object}`), type: TEXT };
+    return { body: fromText(`${object}`), type: TEXT };
   }
 
   const TEXT = "text/plain;charset=UTF-8";
@@ -282,5 +280,5 @@
     }
   }
 
-  nano.body = { __proto__: null, Body, extract, fromIncoming, fromText, mixin };
+  nano.body = { __proto__: null, extract, fromIncoming, fromText, mixin };
 });

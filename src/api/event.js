@@ -23,6 +23,7 @@
 
   /** One request, from the handler's call to the last promise of `waitUntil`. */
   class Exchange {
+    request;
     #token;
     /** The response, and each `waitUntil`. */
     #pending = 1;
@@ -31,6 +32,7 @@
 
     constructor(token) {
       this.#token = token;
+      this.request = fetch.fromInternal(token);
     }
 
     /** The handler's result, whatever it is. */
@@ -94,7 +96,6 @@
         end();
       };
       new Reader(stream).readOn({
-        __proto__: null,
         chunk(chunk, next) {
           if (!isUint8Array(chunk)) {
             const error = new TypeError("a response's stream may hold nothing but Uint8Arrays");
@@ -137,7 +138,7 @@
     clientLeft() {
       this.#clientLeft = true;
       const reason = clientLeft();
-      fetch.abortRequest(this.#token, reason);
+      fetch.abortRequest(this.request, reason);
       if (this.#stream !== undefined) cancel(this.#stream, reason);
     }
 
@@ -159,7 +160,6 @@
     /** What the platform keeps for the request goes. */
     forget() {
       timers.cancelRequest(this.#token);
-      fetch.endRequest(this.#token);
       MapPrototypeDelete(exchanges, this.#token);
     }
   }
@@ -233,7 +233,8 @@
   }
   defineInterface(FetchEvent);
 
-  function callHandler(request, exchange) {
+  function callHandler(exchange) {
+    const { request } = exchange;
     if (handler !== null) {
       return ReflectApply(handler.fetch, handler.object, [request, env, new ExecutionContext(internal, exchange)]);
     }
@@ -258,7 +259,7 @@
     MapPrototypeSet(exchanges, token, exchange);
     let result;
     try {
-      result = callHandler(fetch.fromInternal(token), exchange);
+      result = callHandler(exchange);
     } catch (error) {
       exchange.fail(error);
       return;

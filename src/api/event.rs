@@ -128,9 +128,7 @@ fn chunk<'s>(
     match read {
         None => Ok(v8::undefined(scope).into()),
         Some(Ok(data)) => {
-            let length = data.len();
-            let array = runtime::array_buffer(scope, data.into())
-                .and_then(|buffer| v8::Uint8Array::new(scope, buffer, 0, length));
+            let array = runtime::bytes(scope, &data);
             array.map(Into::into).ok_or_else(|| {
                 error(scope, "the app's memory limit leaves no room for the request body", v8::Exception::range_error)
             })

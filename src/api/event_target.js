@@ -302,9 +302,7 @@
       this.#listeners ??= newList();
       const listeners = this.#listeners;
       if (findListener(listeners, type, callback, capture) !== undefined) return;
-      const listener = {
-        __proto__: null, type, callback, capture, once, passive, removed: false, token: context.current(),
-      };
+      const listener = { type, callback, capture, once, passive, removed: false, token: context.current() };
       push(listeners, listener);
       if (signal !== undefined) nano.abort.addAlgorithm(signal, () => removeListener(listeners, listener));
     }

@@ -6,7 +6,7 @@
   const {
     ArrayPrototypeSort, Map, MapPrototypeGet, MapPrototypeGetSize, MapPrototypeSet, RegExpPrototypeExec,
     StringPrototypeCharCodeAt, StringPrototypeSlice, StringPrototypeToLowerCase, SymbolIterator, TypeError,
-    arrayFromList, illegalInvocation, isObject, newList, push,
+    arrayFromList, isObject, newList, push,
   } = nano.primordials;
   const { ByteString, defineInterface, defineIterable, record, requireArguments, sequence, sequenceFrom } = nano.webidl;
 
@@ -62,7 +62,7 @@
     }
 
     append(name, value) {
-      if (!(#list in this)) illegalInvocation();
+      if (!(#list in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 2, "Headers.append");
       this.#append(name, value);
     }
@@ -224,11 +224,6 @@
     return copy;
   }
 
-  nano.headers = {
-    __proto__: null,
-    copyList, create, fill, isImmutable, listOf, setContentType,
-    /** The flat list as an array, for Rust. */
-    arrayOf: (headers) => arrayFromList(listOf(headers)),
-  };
+  nano.headers = { __proto__: null, copyList, create, fill, isImmutable, listOf, setContentType };
   nano.expose("Headers", Headers);
 });

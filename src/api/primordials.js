@@ -2,6 +2,9 @@
 // The intrinsics as they are before any app runs. Platform code reaches the language through these alone, so that
 // an app that patches `Array.prototype.push` or `Promise.prototype.then` changes nothing but itself.
 //
+// Records of our own are plain literals where every member that is read is there, and inherit from null where one may
+// be absent (V8 keeps the latter as hash tables, which are slower).
+//
 // Names follow one rule: `Array.isArray` is `ArrayIsArray`, `Array.prototype.push` is `ArrayPrototypePush` and takes
 // its `this` first, the getter `Map.prototype.size` is `MapPrototypeGetSize`, `Symbol.iterator` is `SymbolIterator`.
 
@@ -15,7 +18,7 @@
   const uncurryThis = bind.bind(call);
   const applyTo = uncurryThis(apply);
 
-  const primordials = { __proto__: null, uncurryThis };
+  const primordials = { __proto__: null };
 
   function nameOf(key) {
     const text = typeof key === "symbol" ? `Symbol${nameOf(key.description.slice("Symbol.".length))}` : key;
@@ -61,8 +64,12 @@
 
   // Lists.
 
-  /** An empty list of our own: an array without a prototype, so that nobody's setters see what is put into it. */
-  primordials.newList = () => setPrototypeOf([], null);
+  class List extends Array {}
+  delete List.prototype.constructor;
+  setPrototypeOf(List.prototype, null);
+
+  /** An empty list of our own: an array that inherits nothing, so that nobody's setters see what is put into it. */
+  primordials.newList = () => new List();
 
   /** Appends to a list made by `newList`. */
   primordials.push = (list, value) => {
@@ -74,11 +81,11 @@
 
   // Promises. What these return or take are native promises of our own making, never an app's thenable.
 
-  const { Promise: NativePromise, PromisePrototypeThen, PromiseResolve, TypeError: NativeTypeError } = primordials;
+  const { Promise: NativePromise, PromisePrototypeThen, PromiseResolve } = primordials;
 
   /** A promise with its `resolve` and `reject`. */
   primordials.newPromise = () => {
-    const capability = { __proto__: null, promise: undefined, resolve: undefined, reject: undefined };
+    const capability = { promise: undefined, resolve: undefined, reject: undefined };
     capability.promise = new NativePromise((resolve, reject) => {
       capability.resolve = resolve;
       capability.reject = reject;
@@ -109,11 +116,6 @@
 
   /** Says whether `value` can have properties. */
   primordials.isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
-
-  /** Throws what a method throws that is called on an object of another kind. */
-  primordials.illegalInvocation = () => {
-    throw new NativeTypeError("Illegal invocation");
-  };
 
   nano.primordials = primordials;
 });

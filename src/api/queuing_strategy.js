@@ -61,12 +61,12 @@
   /** §7.4: the strategy's members, `size` undefined where there is none. */
   function toStrategy(value) {
     const members = dictionary(value, "the queuing strategy");
-    if (members === undefined) return { __proto__: null, highWaterMark: undefined, size: undefined };
+    if (members === undefined) return { highWaterMark: undefined, size: undefined };
     let { highWaterMark } = members;
     if (highWaterMark !== undefined) highWaterMark = +highWaterMark;
     let { size } = members;
     if (size !== undefined) size = callback(size, "the strategy's size");
-    return { __proto__: null, highWaterMark, size };
+    return { highWaterMark, size };
   }
 
   /** §7.4 ExtractHighWaterMark. */
@@ -100,7 +100,7 @@
 
     enqueue(value, size) {
       if (!(size >= 0) || size === Infinity) throw new RangeError("the chunk's size is not a finite number from 0");
-      const entry = { __proto__: null, value, size, next: undefined };
+      const entry = { value, size, next: undefined };
       if (this.#head === undefined) this.#head = entry;
       else this.#tail.next = entry;
       this.#tail = entry;

@@ -80,7 +80,6 @@
       let readAgain = false;
 
       const request = {
-        __proto__: null,
         chunk(chunk) {
           // A microtask later, so that a reader's closed promise settles before the chunks of a closing stream.
           uponPromise(PromiseResolve(), () => {
@@ -180,7 +179,7 @@
         }
         reading = false;
       };
-      const request = { __proto__: null, chunk: (value) => chunk(value, next), close, error };
+      const request = { chunk: (value) => chunk(value, next), close, error };
       next();
     }
 
@@ -363,7 +362,8 @@
   }
 
   nano.streams = {
-    __proto__: null, READABLE, CLOSED, ERRORED, Stream, Reader, Controller, create, createFull,
+    __proto__: null, Stream, Reader, Controller, create, createFull,
+    // Set by readable_stream_classes.js.
     isStream: undefined, wrap: undefined, unwrap: undefined,
   };
 });

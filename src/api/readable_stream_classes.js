@@ -171,7 +171,6 @@
       if (stream === undefined) return released();
       const { promise, resolve, reject } = newPromise();
       stream.read({
-        __proto__: null,
         chunk: (value) => resolve({ value, done: false }),
         close: () => resolve({ value: undefined, done: true }),
         error: reject,
@@ -222,7 +221,6 @@
       const { promise, resolve, reject } = newPromise();
       let done = false;
       this.#reader.stream.read({
-        __proto__: null,
         chunk: resolve,
         close: () => {
           this.#finish();
@@ -285,7 +283,7 @@
     if (typeof method !== "function") throw new TypeError("ReadableStream.from: not iterable");
     const iterator = ReflectApply(method, iterable, []);
     if (!isObject(iterator)) throw new TypeError("ReadableStream.from: the iterator is not an object");
-    return { __proto__: null, iterator, next: iterator.next, sync };
+    return { iterator, next: iterator.next, sync };
   }
 
   defineInterface(ReadableStream);

@@ -5,8 +5,7 @@
 (function (nano) {
   const { ops, abort, headers: headerLists, url: urls } = nano;
   const {
-    Boolean, Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, RegExpPrototypeExec,
-    StringPrototypeToUpperCase, TypeError, isObject, newList,
+    Boolean, RegExpPrototypeExec, StringPrototypeToUpperCase, TypeError, isObject, newList,
   } = nano.primordials;
   const { ByteString, DOMString, defineInterface, dictionary, enumeration, requireArguments } = nano.webidl;
   const { extract, fromIncoming, mixin } = nano.body;
@@ -56,10 +55,6 @@
   const member = (value, allowed, what, fallback) =>
     value === undefined ? fallback : enumeration(value, allowed, what);
 
-  /** The incoming requests whose `signal` may still be wanted, by token. */
-  const incoming = new Map();
-
-  let fromInternal;
   let abortRequest;
   let bodyOf;
   let isRequest;
@@ -158,10 +153,9 @@
         throw new TypeError('Request: cache "only-if-cached" needs mode "same-origin"');
       }
       this.#options = {
-        __proto__: null,
         cache, credentials: sent, integrity, keepalive, mode, redirect, referrer, referrerPolicy,
       };
-      return { __proto__: null, body, duplex, headers, method, signal, window };
+      return { body, duplex, headers, method, signal, window };
     }
 
     get method() {
@@ -261,15 +255,8 @@
         return request.#body;
       };
 
-      fromInternal = (id) => {
-        const request = new Request(internal, id);
-        MapPrototypeSet(incoming, id, request);
-        return request;
-      };
-
-      abortRequest = (id, reason) => {
-        const request = MapPrototypeGet(incoming, id);
-        if (request === undefined || request.#aborted) return;
+      abortRequest = (request, reason) => {
+        if (request.#aborted) return;
         request.#aborted = true;
         request.#reason = reason;
         if (request.#signal !== undefined) abort.signalAbort(request.#signal, reason);
@@ -300,10 +287,10 @@
 
   nano.fetch = {
     __proto__: null,
-    fromInternal,
+    /** The incoming request that Rust knows by `token`. */
+    fromInternal: (token) => new Request(internal, token),
+    /** Aborts the signal of an incoming request. */
     abortRequest,
-    /** Forgets an incoming request that is over. */
-    endRequest: (id) => MapPrototypeDelete(incoming, id),
   };
   nano.expose("Request", Request);
 });

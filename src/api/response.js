@@ -26,17 +26,19 @@
     #type = "default";
     #status = 200;
     #statusText = "";
+    /** Undefined as long as nobody wants them and the body's type is all there is. */
     #headers = undefined;
+    #contentType = undefined;
     #body = null;
 
     constructor(body = null, init = undefined) {
       if (body === internal) return;
       const extracted = body === null || body === undefined ? null : extract(body);
-      if (init === undefined) {
-        this.#headers = headerLists.create(newList(), false);
-        this.#setBody(extracted);
-      } else {
+      if (init !== undefined) {
         this.#initialize(init, extracted);
+      } else if (extracted !== null) {
+        this.#body = extracted.body;
+        this.#contentType = extracted.type;
       }
     }
 
@@ -68,7 +70,7 @@
       const text = JSONStringify(data);
       if (text === undefined) throw new TypeError("Response.json: the value has no JSON form");
       const response = new Response(internal);
-      response.#initialize(init, { __proto__: null, body: fromText(text), type: "application/json" });
+      response.#initialize(init, { body: fromText(text), type: "application/json" });
       return response;
     }
 
@@ -124,6 +126,10 @@
     }
 
     get headers() {
+      if (this.#headers === undefined) {
+        this.#headers = headerLists.create(newList(), false);
+        if (this.#contentType !== undefined) headerLists.setContentType(this.#headers, this.#contentType);
+      }
       return this.#headers;
     }
 
@@ -134,13 +140,18 @@
       copy.#type = this.#type;
       copy.#status = this.#status;
       copy.#statusText = this.#statusText;
-      const list = headerLists.copyList(headerLists.listOf(this.#headers));
-      copy.#headers = headerLists.create(list, headerLists.isImmutable(this.#headers));
+      const list = headerLists.copyList(headerLists.listOf(this.headers));
+      copy.#headers = headerLists.create(list, headerLists.isImmutable(this.headers));
       copy.#body = body === null ? null : body.clone();
       return copy;
     }
 
     static {
+      const flatHeaders = (response) => {
+        if (response.#headers !== undefined) return headerLists.listOf(response.#headers);
+        return response.#contentType === undefined ? [] : ["content-type", response.#contentType];
+      };
+
       isResponse = (value) => isObject(value) && #type in value;
       bodyOf = (response) => response.#body;
 
@@ -149,9 +160,8 @@
         if (response.#status === 0) throw new TypeError("Response.error() cannot be sent");
         const body = response.#body;
         const parts = {
-          __proto__: null,
           status: response.#status,
-          headers: headerLists.arrayOf(response.#headers),
+          headers: flatHeaders(response),
           body: null,
           stream: null,
         };

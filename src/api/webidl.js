@@ -35,8 +35,7 @@
     return text;
   }
 
-  /** §3.2.4.9 ConvertToInt for unsigned types of up to 32 bits and `long`, in the default mode: modulo 2^bits. */
-  const unsignedLong = (value) => +value >>> 0;
+  /** §3.2.4.9 ConvertToInt in the default mode: modulo 2^bits. */
   const unsignedShort = (value) => +value & 0xffff;
   const long = (value) => +value | 0;
 
@@ -48,8 +47,6 @@
     }
     return number + 0;
   }
-
-  const unrestrictedDouble = (value) => +value;
 
   /** §3.2.17. */
   function dictionary(value, what) {
@@ -267,7 +264,7 @@
 
   nano.webidl = {
     __proto__: null,
-    DOMString, USVString, ByteString, unsignedLong, unsignedShort, long, enforceRange, unrestrictedDouble,
+    DOMString, USVString, ByteString, unsignedShort, long, enforceRange,
     dictionary, enumeration, callback, sequence, sequenceFrom, record,
     isUint8Array, isArrayBuffer, bytesOf, getByteLength,
     requireArguments, defineInterface, defineConstants, defineIterable, makeEnumerable, tag,

@@ -23,7 +23,7 @@ use super::body::Outbound;
 use super::error;
 use super::forwarded::Peer;
 use super::listener::{Open, Socket, Stage};
-use crate::event::{ErrorCode, RequestId};
+use crate::event::{Desk, ErrorCode, RequestId};
 use crate::plan::{Level, Listener, Timeouts};
 
 /// How every HTTP/2 connection begins (RFC 9113 §3.4).
@@ -41,6 +41,8 @@ const HEAD_SLACK: usize = 16 * 1024;
 /// What the requests of one public connection share.
 pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
+    /// Where the replies to its requests arrive: its thread's.
+    pub(super) desk: Arc<Desk>,
     pub(super) socket: Arc<Socket>,
     /// The listener as it was when the connection was accepted.
     pub(super) settings: Arc<Listener>,

@@ -19,6 +19,7 @@ use super::activity::Activity;
 use super::connection::Connection;
 use super::forwarded::Peer;
 use super::{Serving, Shared};
+use crate::event::Desk;
 use crate::plan::{Level, Listener};
 
 /// Connections the kernel may queue for us (capped by `net.core.somaxconn`).
@@ -182,7 +183,7 @@ impl Socket {
 
     /// Accepts until the socket retires, then takes what the kernel has queued: those clients believe themselves
     /// connected.
-    pub(super) async fn accept(self: Arc<Self>, listener: StdListener, shared: Arc<Shared>) {
+    pub(super) async fn accept(self: Arc<Self>, listener: StdListener, shared: Arc<Shared>, desk: Arc<Desk>) {
         let mut stage = self.stage.subscribe();
         let listener = match TcpListener::from_std(listener) {
             Ok(listener) => listener,
@@ -198,7 +199,7 @@ impl Socket {
             match accepted {
                 (slot, Ok((stream, peer))) => {
                     pause = BACK_OFF.0;
-                    self.open(stream, peer, slot, &shared);
+                    self.open(stream, peer, slot, &shared, &desk);
                     // Otherwise one thread would take a whole burst before another has woken.
                     tokio::task::yield_now().await;
                 }
@@ -218,7 +219,7 @@ impl Socket {
             tokio::select! {
                 biased;
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.open(stream, peer, self.slots.force(), &shared),
+                    Ok((stream, peer)) => self.open(stream, peer, self.slots.force(), &shared, &desk),
                     Err(error) if is_shortage(&error) => tokio::time::sleep(BACK_OFF.0).await,
                     Err(_) => {}
                 },
@@ -228,7 +229,7 @@ impl Socket {
     }
 
     /// Serves a connection on the thread that accepted it.
-    fn open(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, slot: Slot, shared: &Arc<Shared>) {
+    fn open(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, slot: Slot, shared: &Arc<Shared>, desk: &Arc<Desk>) {
         // Answers go out as they are; Nagle's algorithm would hold back the last piece of each. A socket that refuses
         // is closed already, which its first read will tell.
         let _ = stream.set_nodelay(true);
@@ -236,6 +237,7 @@ impl Socket {
         let gauge = shared.metrics.connection_gauge(&settings.name);
         let connection = Arc::new(Connection {
             shared: Arc::clone(shared),
+            desk: Arc::clone(desk),
             socket: Arc::clone(self),
             peer: Peer::new(peer, &settings.trust_proxy),
             settings,

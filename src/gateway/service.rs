@@ -68,7 +68,7 @@ where
         flight.reads(intake);
     }
     let deadline = Instant::now() + limits.wall;
-    let (reply, replied) = oneshot::channel();
+    let (reply, replied) = connection.desk.expect();
     let fetch = Fetch { id: flight.id.clone(), head: copy_head(&flight), body, deadline, reply };
     let Some(service) = flight.app() else { return refuse(flight, ErrorCode::NoRoute.into()) };
     let exchange = Arc::clone(&service.dispatch).dispatch(Event::Fetch(fetch));

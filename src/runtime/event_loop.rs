@@ -24,6 +24,7 @@ use super::timers::Due;
 use super::turn::{self, Verdict};
 use super::worker::Worker;
 use super::{RuntimeInner, exception};
+use crate::event::wake;
 use crate::observability::metrics::MemoryKind;
 use crate::plan::{EnvValue, Level};
 
@@ -176,6 +177,7 @@ impl AppLoop {
             } else if self.idle_since.elapsed() >= self.pool.app.idle && self.pool.retire(&self.base.worker) {
                 return Err(End::Retired);
             }
+            wake::flush();
             if self.state.has_tasks() {
                 // What JavaScript began runs on this thread too.
                 tokio::task::yield_now().await;

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::pool::Pool;
-use crate::event::{self, ErrorCode, Exchange, Fault, Fetch, Head, Reply, RequestBody, RequestHead, RequestId};
+use crate::event::{self, ErrorCode, Exchange, Fault, Fetch, Head, ReplySender, RequestBody, RequestHead, RequestId};
 
 /// Chunks of a streamed response on their way to the client, and one place more for the fault that cuts it off.
 const STREAM_DEPTH: usize = 4;
@@ -56,7 +56,7 @@ pub(super) struct Ticket {
 struct Slots {
     head: Option<Arc<SharedHead>>,
     body: Option<RequestBody>,
-    reply: Option<oneshot::Sender<Reply>>,
+    reply: Option<ReplySender>,
     stream: Option<Stream>,
 }
 
@@ -179,7 +179,7 @@ impl Ticket {
             }
             reply
         };
-        reply.is_some_and(|reply| reply.send(Ok(response)).is_ok())
+        reply.is_some_and(|reply| reply.send(Ok(response)))
     }
 
     /// Ends it with a fault: the answer if there is none yet, the cut of a stream that is still open.
@@ -187,7 +187,7 @@ impl Ticket {
     pub(super) fn fail(&self, fault: Fault) -> bool {
         let reply = self.lock().reply.take();
         if let Some(reply) = reply {
-            return reply.send(Err(fault)).is_ok();
+            return reply.send(Err(fault));
         }
         let stream = self.lock().stream.take();
         stream.map(|stream| stream.cut.send(Err(fault))).is_some()

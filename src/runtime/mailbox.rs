@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::exchange::Ticket;
 use super::pool::Pool;
+use crate::event::wake;
 
 /// One message to a worker.
 pub(super) enum Message {
@@ -36,19 +37,20 @@ struct Inner {
 pub(super) struct Mailbox(Mutex<Inner>);
 
 impl Mailbox {
-    /// Adds a message, and wakes the worker if it sleeps.
+    /// Adds a message, and wakes the worker if it sleeps (see [`wake`]).
     pub(super) fn push(&self, message: Message) {
-        let waker = {
-            let mut inner = self.lock();
-            if inner.queue.is_empty() {
-                inner.since = Some(Instant::now());
-            }
-            inner.queue.push_back(message);
-            inner.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
+        wake::wake(self.add(message));
+    }
+
+    /// Adds a message; whoever calls it must then call [`wake::wake`] with the result.
+    #[must_use]
+    pub(super) fn add(&self, message: Message) -> Option<Waker> {
+        let mut inner = self.lock();
+        if inner.queue.is_empty() {
+            inner.since = Some(Instant::now());
         }
+        inner.queue.push_back(message);
+        inner.waker.take()
     }
 
     /// Moves every message to `into` (empty, its memory is reused), or registers the caller to be woken by the next.

@@ -39,6 +39,11 @@ impl Buffers {
             .is_ok()
     }
 
+    /// Whether `bytes` more would fit.
+    fn has_room(&self, bytes: usize) -> bool {
+        self.used.load(Ordering::Relaxed).saturating_add(bytes) <= self.limit.load(Ordering::Relaxed)
+    }
+
     pub(super) fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -88,35 +93,23 @@ unsafe extern "C" fn drop_buffers(buffers: *const Buffers) {
     drop(unsafe { Arc::from_raw(buffers) });
 }
 
-/// An ArrayBuffer over `data`, charged to the isolate; `None` if its limit leaves no room. (V8's own way to make one
-/// ends the process where the allocator refuses.)
-pub(crate) fn array_buffer<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    data: Vec<u8>,
-) -> Option<v8::Local<'s, v8::ArrayBuffer>> {
+/// A `Uint8Array` of a copy of `data`; `None` if the isolate's limit leaves no room. (V8's own way to make a buffer ends
+/// the process where the allocator refuses.) Made by V8, it counts towards its next collection of young garbage, as a
+/// buffer of ours would not.
+pub(crate) fn bytes<'s>(scope: &mut v8::PinScope<'s, '_>, data: &[u8]) -> Option<v8::Local<'s, v8::Uint8Array>> {
     let buffers = Arc::clone(&super::state::of(scope).worker.buffers);
-    let length = data.len();
-    if !buffers.reserve(length) {
-        return None;
+    if !buffers.has_room(data.len()) {
+        scope.low_memory_notification();
+        if !buffers.has_room(data.len()) {
+            return None;
+        }
     }
-    let mut owned = Box::new(Charged { data, buffers });
-    let pointer = owned.data.as_mut_ptr().cast::<c_void>();
-    // SAFETY: the vector stays where it is, untouched by us, until V8 calls `discharge` with the pointer to its box.
-    let store =
-        unsafe { v8::ArrayBuffer::new_backing_store_from_ptr(pointer, length, discharge, Box::into_raw(owned).cast()) };
-    Some(v8::ArrayBuffer::with_backing_store(scope, &store.make_shared()))
-}
-
-/// A buffer of ours that JavaScript owns.
-struct Charged {
-    data: Vec<u8>,
-    buffers: Arc<Buffers>,
-}
-
-unsafe extern "C" fn discharge(_data: *mut c_void, length: usize, owned: *mut c_void) {
-    // SAFETY: `owned` is the box that `array_buffer` gave away, back once.
-    let owned = unsafe { Box::from_raw(owned.cast::<Charged>()) };
-    owned.buffers.release(length);
+    let buffer = v8::ArrayBuffer::new(scope, data.len());
+    if let Some(start) = buffer.data() {
+        // SAFETY: the buffer has `data.len()` bytes from `start`, and nobody else has it yet.
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), start.as_ptr().cast(), data.len()) };
+    }
+    v8::Uint8Array::new(scope, buffer, 0, data.len())
 }
 
 /// Bytes one isolate uses.

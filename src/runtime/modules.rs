@@ -130,7 +130,7 @@ fn module<'s>(
         Kind::JavaScript => compile(scope, path, &source.bytes)?,
         Kind::Json => {
             let text = text(scope, path, &source.bytes)?;
-            let value = v8::json::parse(scope, text)?;
+            let value = json(scope, path, text)?;
             synthetic(scope, state, path, value)?
         }
         Kind::Text => {
@@ -138,11 +138,11 @@ fn module<'s>(
             synthetic(scope, state, path, value)?
         }
         Kind::Bytes => {
-            let Some(buffer) = memory::array_buffer(scope, source.bytes.clone()) else {
+            let Some(value) = memory::bytes(scope, &source.bytes) else {
                 throw(scope, &format!("{} is larger than the app's memory limit allows", name(path)));
                 return None;
             };
-            let value = v8::Uint8Array::new(scope, buffer, 0, source.bytes.len())?.into();
+            let value = value.into();
             synthetic(scope, state, path, value)?
         }
         Kind::Wasm => {
@@ -176,6 +176,27 @@ fn text<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str, bytes: &[u8]) -> Optio
         throw(scope, &format!("{} is too long for V8", name(path)));
     }
     string
+}
+
+/// The value of a JSON text; the exception says which file it is in.
+fn json<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    path: &str,
+    text: v8::Local<'_, v8::String>,
+) -> Option<v8::Local<'s, v8::Value>> {
+    let message = {
+        v8::tc_scope!(let scope, scope);
+        if let Some(value) = v8::json::parse(scope, text) {
+            return Some(value);
+        }
+        scope.message()?.get(scope).to_rust_string_lossy(scope)
+    };
+    let message = message.trim_start_matches("Uncaught SyntaxError: ");
+    if let Some(text) = v8::String::new(scope, &format!("{}: {message}", name(path))) {
+        let error = v8::Exception::syntax_error(scope, text);
+        scope.throw_exception(error);
+    }
+    None
 }
 
 fn synthetic<'s>(

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
@@ -14,6 +15,7 @@ use super::sources::Sources;
 use super::turn::Verdict;
 use super::worker::Worker;
 use super::{RuntimeInner, StartKind};
+use crate::event::wake;
 use crate::event::{Dispatch, ErrorCode, Event, Exchange, Fault};
 use crate::observability::log::AppLog;
 use crate::observability::metrics::{AppMetrics, IsolateState};
@@ -141,9 +143,14 @@ impl Pool {
         let Some(index) = member.active.iter().position(|other| Arc::ptr_eq(other, ticket)) else { return };
         member.active.swap_remove(index);
         if let Some(next) = state.queue.pop_front() {
-            state.workers[at].assign(next);
+            let waker = state.workers[at].assign(next);
+            drop(state);
+            wake::wake(waker);
         } else if state.workers[at].active.is_empty() {
             self.set_state(&mut state.workers[at], IsolateState::Idle);
+            if state.draining {
+                state.workers[at].worker.mailbox.push(Message::Retire);
+            }
             if state.draining && state.workers.iter().all(|member| member.active.is_empty()) {
                 self.idle.notify_waiters();
             }
@@ -222,6 +229,15 @@ impl Pool {
         self.idle.notify_waiters();
     }
 
+    /// A request used its CPU time up over many turns; it was answered, and the isolate is well.
+    pub(super) fn exhausted(&self) {
+        let mut refused = Vec::new();
+        self.record(&mut self.lock(), Failure::Limit, &mut refused);
+        for ticket in refused {
+            self.refuse(&ticket, self.stopped().unwrap_or(ErrorCode::AppStopped.into()));
+        }
+    }
+
     /// Whether the worker has nothing and may end now; it is out of the pool then.
     pub(super) fn retire(&self, worker: &Worker) -> bool {
         let mut state = self.lock();
@@ -246,7 +262,7 @@ impl Pool {
         let (begun, waiting) =
             state.workers[at].active.drain(..).partition::<Vec<_>, _>(|ticket| !ticket.reclaim(worker.number));
         state.workers[at].active = begun;
-        waiting.into_iter().for_each(|ticket| state.workers[fresh].assign(ticket));
+        waiting.into_iter().for_each(|ticket| wake::wake(state.workers[fresh].assign(ticket)));
     }
 
     /// The gateway no longer wants an answer.
@@ -270,35 +286,37 @@ impl Pool {
     }
 
     fn place(&self, ticket: Arc<Ticket>) {
-        let refusal = {
+        let admitted = {
             let mut state = self.lock();
             self.admit(&mut state, &ticket)
         };
-        if let Some(fault) = refusal {
-            self.refuse(&ticket, fault);
+        match admitted {
+            // Not under the lock: the worker, once awake, soon wants it too.
+            Ok(waker) => wake::wake(waker),
+            Err(fault) => self.refuse(&ticket, fault),
         }
     }
 
-    /// Finds the request a worker or a place in the queue; else says why not.
-    fn admit(&self, state: &mut State, ticket: &Arc<Ticket>) -> Option<Fault> {
+    /// Finds the request a worker, which may have to be woken, or a place in the queue; else says why not.
+    fn admit(&self, state: &mut State, ticket: &Arc<Ticket>) -> Result<Option<Waker>, Fault> {
         let now = Instant::now();
         if let Some(rest) = state.faults.remaining(now) {
-            return Some(Fault { code: ErrorCode::AppStopped, retry_after: Some(rest) });
+            return Err(Fault { code: ErrorCode::AppStopped, retry_after: Some(rest) });
         }
         if state.load_failed.as_ref().is_some_and(|(at, _)| now.duration_since(*at) < LOAD_RETRY) {
-            return Some(ErrorCode::AppLoad.into());
+            return Err(ErrorCode::AppLoad.into());
         }
         if let Some(at) = self.choose(state) {
             if state.workers[at].active.is_empty() && state.workers[at].state == IsolateState::Idle {
                 self.set_state(&mut state.workers[at], IsolateState::Busy);
             }
-            state.workers[at].assign(Arc::clone(ticket));
+            Ok(state.workers[at].assign(Arc::clone(ticket)))
         } else if state.queue.len() < self.app.limits.queue && !state.workers.is_empty() {
             state.queue.push_back(Arc::clone(ticket));
+            Ok(None)
         } else {
-            return Some(Fault { code: ErrorCode::Overloaded, retry_after: Some(Duration::from_secs(1)) });
+            Err(Fault { code: ErrorCode::Overloaded, retry_after: Some(Duration::from_secs(1)) })
         }
-        None
     }
 
     /// The least busy worker with room; a fresh one if there is none, or if even that one is behind.
@@ -315,7 +333,7 @@ impl Pool {
 
     fn start(&self, state: &mut State) -> Option<usize> {
         let started = Instant::now();
-        let (worker, kind) = self.runtime.take_worker()?;
+        let (worker, kind) = self.runtime.take_worker(self.app.limits.memory)?;
         worker.mailbox.push(Message::Bind(self.me.upgrade()?));
         self.metrics.isolate_state(None, Some(IsolateState::Starting));
         state.workers.push(Member { worker, active: Vec::new(), state: IsolateState::Starting, started, kind });
@@ -330,7 +348,7 @@ impl Pool {
             if state.workers[at].state == IsolateState::Idle {
                 self.set_state(&mut state.workers[at], IsolateState::Busy);
             }
-            state.workers[at].assign(ticket);
+            wake::wake(state.workers[at].assign(ticket));
         }
     }
 
@@ -379,10 +397,11 @@ impl State {
 }
 
 impl Member {
-    fn assign(&mut self, ticket: Arc<Ticket>) {
+    /// Gives the worker a request; see [`Mailbox::add`](super::mailbox::Mailbox::add).
+    fn assign(&mut self, ticket: Arc<Ticket>) -> Option<Waker> {
         ticket.assign(self.worker.number);
         self.active.push(Arc::clone(&ticket));
-        self.worker.mailbox.push(Message::Request(ticket));
+        self.worker.mailbox.add(Message::Request(ticket))
     }
 }
 

@@ -215,6 +215,9 @@ impl State {
         let ticket = self.requests.borrow().get(&token).map(|request| Arc::clone(&request.ticket));
         if let Some(ticket) = ticket {
             ticket.fail(ErrorCode::CpuLimit.into());
+            let limit = self.pool.app.limits.cpu;
+            self.log(Level::Error, token, &format!("the request took more CPU time than limits cpu ({limit:?})"));
+            self.pool.exhausted();
         }
         true
     }

@@ -175,6 +175,8 @@ fn look(watched: &mut Watched, now: Instant, overstayed: &mut Vec<(Arc<Worker>, 
     }
     match watched.sampled {
         Some((sampled, at)) if sampled == turn => {
+            // A turn that takes its time: what was sent before it should not wait.
+            worker.held.get().inspect(|held| held.flush());
             if now.duration_since(at) >= SAMPLE {
                 worker.check_memory();
                 watched.sampled = Some((turn, now));

@@ -16,6 +16,7 @@ use super::pool::Pool;
 use super::realm::Realm;
 use super::turn::{Turns, Verdict};
 use super::{RuntimeInner, realm};
+use crate::event::wake::{self, Held};
 
 /// Stack of a worker's thread. JavaScript may use 984 KiB of it (a V8 flag); the rest is for V8's own native frames
 /// above that and costs nothing until touched.
@@ -29,6 +30,8 @@ pub(super) struct Worker {
     pub(super) turns: Turns,
     pub(super) buffers: Arc<Buffers>,
     memory_limit: AtomicUsize,
+    /// What its thread has sent without waking the receiver yet; set by the thread.
+    pub(super) held: OnceLock<Arc<Held>>,
     /// Set by the thread once the isolate is there.
     isolate: OnceLock<v8::IsolateHandle>,
     /// Set once, when the worker is given its app.
@@ -41,13 +44,14 @@ impl Worker {
     /// # Errors
     /// The kernel's, where it gives no thread.
     pub(super) fn spawn(runtime: &Arc<RuntimeInner>, number: u32) -> std::io::Result<Arc<Self>> {
-        let limit = runtime.config.largest_memory;
+        let limit = runtime.largest_memory.load(Ordering::Relaxed);
         let worker = Arc::new(Self {
             number,
             mailbox: Mailbox::default(),
             turns: Turns::new(),
             buffers: Buffers::new(limit),
             memory_limit: AtomicUsize::new(limit),
+            held: OnceLock::new(),
             isolate: OnceLock::new(),
             pool: OnceLock::new(),
         });
@@ -58,6 +62,7 @@ impl Worker {
                 // A fault of ours: at least nobody waits for this worker.
                 mine.give_up(Verdict::Cpu);
             }
+            wake::flush();
             runtime.live.fetch_sub(1, Ordering::Relaxed);
         })?;
         Ok(worker)
@@ -144,6 +149,7 @@ pub(super) fn lose_current(verdict: Verdict) -> ! {
         Some((worker, runtime)) => {
             worker.turns.condemn(verdict);
             runtime.watchdog.lose(worker, verdict);
+            wake::flush();
         }
         None => end_process(),
     });
@@ -159,6 +165,7 @@ fn end_process() -> ! {
 
 fn run(worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>) {
     worker.turns.adopt_thread();
+    worker.held.get_or_init(wake::hold_back);
     CURRENT.set(Some((Arc::clone(worker), Arc::clone(runtime))));
     let realm = Realm::new(runtime, worker);
     worker.isolate.get_or_init(|| realm.isolate.thread_safe_handle());
