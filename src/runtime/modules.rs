@@ -288,6 +288,8 @@ pub(super) fn import_dynamically<'s, 'i>(
             let settled = evaluated.then(scope, give)?;
             resolver.resolve(scope, settled.into())?;
         }
+        // A limit struck while the module ran. Caught here it would be forgotten, and the code that imports would go on.
+        None if scope.has_terminated() => drop(scope.terminate_execution()),
         None => {
             let error = scope.exception()?;
             scope.reset();
