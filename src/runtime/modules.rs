@@ -453,7 +453,7 @@ mod tests {
         // The kernel, not this table, keeps what is decoded beneath the folder.
         let (path, _) = target("./..%2f..%2fetc%2fpasswd", "a.js", Kind::JavaScript).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        assert!(super::super::sources::Sources::new(folder.path()).load(&path).is_err());
+        assert!(super::super::sources::Sources::new(folder.path(), 1 << 20).load(&path).is_err());
     }
 
     #[test]
