@@ -6,6 +6,7 @@ mod console;
 mod examples;
 mod framing;
 mod headers;
+mod hostile;
 mod http2;
 mod isolate_lost;
 mod isolation;

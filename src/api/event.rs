@@ -181,7 +181,8 @@ fn head(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> O
         value::throw_type_error(scope, "not a response head");
         return None;
     };
-    let mut headers = HeaderMap::with_capacity(flat.length() as usize / 2);
+    // An app may make up more headers than a map can hold.
+    let mut headers = HeaderMap::try_with_capacity(flat.length() as usize / 2).unwrap_or_default();
     for index in (0..flat.length()).step_by(2) {
         let (name, value) = (latin1(scope, flat, index), latin1(scope, flat, index + 1));
         let name = name.and_then(|name| HeaderName::from_bytes(&name).ok());
@@ -190,7 +191,10 @@ fn head(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> O
             value::throw_type_error(scope, "not a header");
             return None;
         };
-        headers.append(name, value);
+        if headers.try_append(name, value).is_err() {
+            value::throw_type_error(scope, "too many headers");
+            return None;
+        }
     }
     Some(Response { status, headers, body: ResponseBody::Empty })
 }

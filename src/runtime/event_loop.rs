@@ -333,6 +333,10 @@ impl AppLoop {
         let used = now.saturating_sub(self.base.cpu);
         self.base.cpu = now;
         self.state.charge(token, used);
+        if self.base.worker.turns.verdict().is_some() {
+            // It is over: a collection now could outlast the watchdog's patience.
+            return;
+        }
         self.turns = self.turns.wrapping_add(1);
         if used < LONG_TURN && !self.turns.is_multiple_of(SAMPLE_EVERY) {
             return;

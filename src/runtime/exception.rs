@@ -4,6 +4,15 @@
 /// `toString` is not asked.
 pub(crate) fn describe(scope: &mut v8::PinScope<'_, '_>, exception: v8::Local<'_, v8::Value>) -> String {
     v8::tc_scope!(let scope, scope);
+    let text = text_of(scope, exception);
+    if scope.has_terminated() {
+        // A limit struck in an accessor. Caught here it would be forgotten, and the code that threw would go on.
+        scope.terminate_execution();
+    }
+    text
+}
+
+fn text_of(scope: &mut v8::PinScope<'_, '_>, exception: v8::Local<'_, v8::Value>) -> String {
     if !exception.is_native_error() {
         if exception.is_object() {
             return match own_text(scope, exception.cast(), "message") {

@@ -306,6 +306,8 @@ pub(super) fn import_dynamically<'s, 'i>(
             let settled = evaluated.then(scope, give)?;
             resolver.resolve(scope, settled.into())?;
         }
+        // A limit struck while the module ran. Caught here it would be forgotten, and the code that imports would go on.
+        None if scope.has_terminated() => drop(scope.terminate_execution()),
         None => {
             let error = scope.exception()?;
             scope.reset();
@@ -463,7 +465,7 @@ mod tests {
         // The kernel, not this table, keeps what is decoded beneath the folder.
         let (path, _) = target("./..%2f..%2fetc%2fpasswd", "a.js", Kind::JavaScript).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        assert!(super::super::sources::Sources::new(folder.path()).load(&path).is_err());
+        assert!(super::super::sources::Sources::new(folder.path(), 1 << 20).load(&path).is_err());
     }
 
     #[test]

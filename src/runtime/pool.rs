@@ -66,7 +66,7 @@ struct Member {
 impl Pool {
     pub(super) fn new(runtime: Arc<RuntimeInner>, app: Arc<App>, log: AppLog, metrics: Arc<AppMetrics>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
-            sources: Sources::new(&app.folder),
+            sources: Sources::new(&app.folder, app.limits.memory),
             app,
             log,
             metrics,

@@ -45,6 +45,9 @@ impl Rejections {
     /// Logs what is still unhandled.
     pub(super) fn report(&self, scope: &mut v8::PinScope<'_, '_>, state: &State) {
         for rejection in self.0.take() {
+            if state.worker.turns.verdict().is_some() {
+                return;
+            }
             let reason = v8::Local::new(scope, &rejection.reason);
             let text = exception::describe(scope, reason);
             state.log(Level::Error, rejection.request, &format!("unhandled rejection: {text}"));

@@ -16,45 +16,68 @@ pub(super) struct Source {
     hash: [u8; 32],
 }
 
-/// What an app has loaded so far, by path relative to its folder.
+/// What an app has loaded so far.
 pub(super) struct Sources {
     folder: PathBuf,
-    loaded: Mutex<FxHashMap<String, Arc<Source>>>,
+    /// Bytes of all files together, at most.
+    limit: usize,
+    loaded: Mutex<Loaded>,
+}
+
+#[derive(Default)]
+struct Loaded {
+    /// By path relative to the folder.
+    files: FxHashMap<String, Arc<Source>>,
+    bytes: usize,
 }
 
 impl Sources {
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), loaded: Mutex::default() }
+    /// Files beneath `folder`, `limit` bytes of them together at most: they are kept outside of V8, which has limits
+    /// of its own.
+    pub(super) fn new(folder: &Path, limit: usize) -> Self {
+        Self { folder: folder.to_owned(), limit, loaded: Mutex::default() }
     }
 
     /// The file at `path`, `/`-separated and relative to the folder.
     ///
     /// # Errors
-    /// The kernel's; `EXDEV` where the path leads out of the folder, by `..` or by a link.
+    /// The kernel's; `EXDEV` where the path leads out of the folder, by `..` or by a link; `FileTooLarge` where all
+    /// files together would be larger than the limit.
     pub(super) fn load(&self, path: &str) -> io::Result<Arc<Source>> {
-        if let Some(source) = self.lock().get(path) {
+        let room = {
+            let loaded = self.lock();
+            if let Some(source) = loaded.files.get(path) {
+                return Ok(Arc::clone(source));
+            }
+            self.limit.saturating_sub(loaded.bytes)
+        };
+        let bytes = self.read(path, room)?;
+        let source = Arc::new(Source { hash: Sha256::digest(&bytes).into(), bytes });
+        let mut loaded = self.lock();
+        // Another isolate of the generation may have been quicker: what it runs is what all run.
+        if let Some(source) = loaded.files.get(path) {
             return Ok(Arc::clone(source));
         }
-        let bytes = self.read(path)?;
-        let source = Arc::new(Source { hash: Sha256::digest(&bytes).into(), bytes });
-        // Another isolate of the generation may have been quicker: what it runs is what all run.
-        Ok(Arc::clone(self.lock().entry(path.to_owned()).or_insert(source)))
+        loaded.bytes += source.bytes.len();
+        loaded.files.insert(path.to_owned(), Arc::clone(&source));
+        Ok(source)
     }
 
     /// Whether any loaded file is different now, or gone.
     pub(super) fn changed(&self) -> bool {
-        let loaded: Vec<_> = self.lock().iter().map(|(path, source)| (path.clone(), source.hash)).collect();
-        loaded
-            .iter()
-            .any(|(path, hash)| !self.read(path).is_ok_and(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)) == *hash))
+        let loaded: Vec<_> = self.lock().files.iter().map(|(path, source)| (path.clone(), source.hash)).collect();
+        loaded.iter().any(|(path, hash)| {
+            !self.read(path, self.limit).is_ok_and(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)) == *hash)
+        })
     }
 
     /// Unpins everything.
     pub(super) fn forget(&self) {
-        self.lock().clear();
+        *self.lock() = Loaded::default();
     }
 
-    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &str, room: usize) -> io::Result<Vec<u8>> {
+        let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "larger than the app's memory limit allows");
         let folder = rustix::fs::open(&self.folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         // Not blocking: a pipe in the folder must not hold the worker up.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -65,17 +88,19 @@ impl Sources {
             Mode::empty(),
             ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
         )?;
-        let mut file = File::from(file);
+        let file = File::from(file);
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
+        let length = usize::try_from(metadata.len()).ok().filter(|&length| length <= room).ok_or_else(too_large)?;
+        let mut bytes = Vec::with_capacity(length + 1);
+        // It may grow meanwhile.
+        file.take(room as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.len() > room { Err(too_large()) } else { Ok(bytes) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, FxHashMap<String, Arc<Source>>> {
+    fn lock(&self) -> MutexGuard<'_, Loaded> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -89,7 +114,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("[...slug].js");
         std::fs::write(&path, "1").unwrap();
-        let sources = Sources::new(folder.path());
+        let sources = Sources::new(folder.path(), 1 << 20);
         assert_eq!(sources.load("[...slug].js").unwrap().bytes, b"1");
         assert!(!sources.changed());
         std::fs::write(&path, "2").unwrap();
@@ -107,10 +132,25 @@ mod tests {
         std::fs::create_dir(&app).unwrap();
         std::os::unix::fs::symlink("../secret", app.join("link.js")).unwrap();
         std::os::unix::fs::symlink(folder.path(), app.join("dir")).unwrap();
-        let sources = Sources::new(&app);
+        let sources = Sources::new(&app, 1 << 20);
         for path in ["../secret", "link.js", "dir/secret", "/etc/passwd", "x/../../secret"] {
             assert!(sources.load(path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn files_that_are_too_large_are_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        // A file may say that it is larger than any memory.
+        File::create(folder.path().join("sparse.js")).unwrap().set_len(1 << 42).unwrap();
+        for name in ["a", "b"] {
+            std::fs::write(folder.path().join(name), [b'x'; 60]).unwrap();
+        }
+        let sources = Sources::new(folder.path(), 100);
+        assert!(sources.load("sparse.js").is_err());
+        assert!(sources.load("a").is_ok());
+        assert!(sources.load("b").is_err(), "together they are");
+        assert!(sources.load("a").is_ok());
     }
 
     #[test]
@@ -125,7 +165,7 @@ mod tests {
             0,
         )
         .unwrap();
-        let sources = Sources::new(folder.path());
+        let sources = Sources::new(folder.path(), 1 << 20);
         assert!(sources.load("d").is_err());
         assert!(sources.load("p").is_err());
     }

@@ -60,6 +60,8 @@ pub(super) struct Done {
 enum Outgoing {
     Response(Response, Option<Stream>),
     Fault(Fault),
+    /// The end of a streamed response.
+    End,
 }
 
 /// One request under way.
@@ -176,6 +178,7 @@ impl State {
                 Outgoing::Fault(fault) => {
                     ticket.fail(fault);
                 }
+                Outgoing::End => ticket.close_stream(),
             }
         }
         drop(outbox);
@@ -312,7 +315,8 @@ impl State {
     pub(crate) fn close_stream(&self, token: u32) {
         if let Some(request) = self.requests.borrow_mut().get_mut(&token) {
             request.chunks = None;
-            request.ticket.close_stream();
+            // After the head, which may leave with this turn too.
+            self.outbox.borrow_mut().push((Arc::clone(&request.ticket), Outgoing::End));
         }
     }
 

@@ -41,6 +41,7 @@ impl Timers {
     /// Stops a timer; nothing happens if it has fired.
     pub(super) fn cancel(&mut self, id: u32) {
         self.live.remove(&id);
+        self.tidy();
     }
 
     /// Stops all timers of a request.
@@ -48,9 +49,7 @@ impl Timers {
         if !self.live.is_empty() {
             self.live.retain(|_, (owner, _)| *owner != request);
         }
-        if self.live.is_empty() {
-            self.heap.clear();
-        }
+        self.tidy();
     }
 
     /// When the next one is due.
@@ -71,6 +70,13 @@ impl Timers {
         }
         let Reverse((_, id)) = self.heap.pop()?;
         self.live.remove(&id)
+    }
+
+    /// Drops cancelled timers once they are more than the others: an app may start and cancel any number of far ones.
+    fn tidy(&mut self) {
+        if self.heap.len() > 2 * self.live.len() {
+            self.heap.retain(|Reverse((_, id))| self.live.contains_key(id));
+        }
     }
 
     fn add(&mut self, request: u32, delay: Duration, due: impl FnOnce(u32) -> Due) -> u32 {
@@ -106,6 +112,17 @@ mod tests {
         assert_eq!(timers.pop_due(later), Some((1, Due::App(soon))));
         assert_eq!(timers.pop_due(later), Some((1, Due::App(late))));
         assert_eq!(timers.pop_due(later), None);
+    }
+
+    #[test]
+    fn cancelled_timers_take_no_room() {
+        let mut timers = Timers::default();
+        timers.start(0, Duration::from_secs(60));
+        for _ in 0..1000 {
+            let id = timers.start(0, Duration::from_secs(60));
+            timers.cancel(id);
+        }
+        assert!(timers.heap.len() <= 2, "{} are kept", timers.heap.len());
     }
 
     #[test]

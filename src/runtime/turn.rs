@@ -104,7 +104,8 @@ impl Turns {
         let wall = wall.map_or(u64::MAX, |wall| nanos(wall.saturating_duration_since(self.epoch)));
         self.wall_deadline.store(wall, Ordering::Relaxed);
         let turn = (self.word.load(Ordering::Relaxed) & !STATE) + STATE + 1;
-        self.word.store(turn | RUNNING, Ordering::Release);
+        // In one order with the watchdog's flag: either it sees the turn before it sleeps, or the turn sees it asleep.
+        self.word.store(turn | RUNNING, Ordering::SeqCst);
     }
 
     /// Ends the turn; an error if the isolate is condemned.
@@ -124,7 +125,7 @@ impl Turns {
 
     /// Whether a turn is running, told to end or not.
     pub(super) fn is_running(&self) -> bool {
-        self.word.load(Ordering::Acquire) & STATE != IDLE
+        self.word.load(Ordering::SeqCst) & STATE != IDLE
     }
 
     /// Which limit the running turn is over.

@@ -19,6 +19,8 @@ const SAMPLE: Duration = Duration::from_millis(10);
 /// A turn told to end has so long, on the wall and on its own CPU clock (this machine may be busy with others).
 const GRACE: Duration = Duration::from_millis(50);
 const GRACE_CPU: Duration = Duration::from_millis(20);
+/// What broke the memory limit is collected first, which no one can interrupt.
+const GRACE_COLLECTION: Duration = Duration::from_millis(500);
 /// So long on the wall is too much whatever the CPU clock says: the thread may be parked.
 const GRACE_PARKED: Duration = Duration::from_secs(2);
 /// Ticks without a running turn before the watchdog sleeps.
@@ -82,12 +84,18 @@ impl Watchdog {
 
     /// Gives a worker's thread up: answers its clients, has the kernel run it last, counts it.
     pub(super) fn lose(&self, worker: &Worker, verdict: Verdict) {
-        if !worker.give_up(verdict) {
+        let mut first = false;
+        // Counted in the same step: the thread may come back at once, and is counted out then.
+        self.change_lost(|lost| {
+            first = worker.turns.give_up();
+            lost + usize::from(first)
+        });
+        if !first {
             return;
         }
+        worker.answer_for(verdict);
         deprioritize(worker.turns.thread());
         let app = worker.pool.get().map_or("", |pool| &*pool.app.name);
-        self.change_lost(|lost| lost + 1);
         tracing::warn!(
             app,
             "a thread is lost: V8 did not end its code after a {} fault; its clients were answered and it runs at the \
@@ -160,10 +168,12 @@ impl Watchdog {
 fn look(watched: &mut Watched, now: Instant, overstayed: &mut Vec<(Arc<Worker>, Verdict)>) {
     let worker = &watched.worker;
     let Some(turn) = worker.turns.running() else {
+        let verdict = worker.turns.verdict().unwrap_or(Verdict::Cpu);
+        let grace = if verdict == Verdict::Memory { GRACE_COLLECTION } else { GRACE_CPU };
         if let Some((wall, cpu)) = worker.turns.overstayed()
-            && (wall > GRACE && cpu > GRACE_CPU || wall > GRACE_PARKED)
+            && (wall > GRACE && cpu > grace || wall > GRACE_PARKED)
         {
-            overstayed.push((Arc::clone(worker), worker.turns.verdict().unwrap_or(Verdict::Cpu)));
+            overstayed.push((Arc::clone(worker), verdict));
         }
         return;
     };

@@ -60,7 +60,8 @@ impl Worker {
             runtime.live.fetch_add(1, Ordering::Relaxed);
             if catch_unwind(AssertUnwindSafe(|| run(&mine, &runtime))).is_err() {
                 // A fault of ours: at least nobody waits for this worker.
-                mine.give_up(Verdict::Cpu);
+                runtime.watchdog.unwatch(&mine);
+                mine.answer_for(Verdict::Cpu);
             }
             wake::flush();
             runtime.live.fetch_sub(1, Ordering::Relaxed);
@@ -102,15 +103,11 @@ impl Worker {
         }
     }
 
-    /// Gives the thread up: others answer its clients. True for the first caller.
-    pub(super) fn give_up(&self, verdict: Verdict) -> bool {
-        if !self.turns.give_up() {
-            return false;
-        }
+    /// The thread is given up: others answer its clients.
+    pub(super) fn answer_for(&self, verdict: Verdict) {
         if let Some(pool) = self.pool.get() {
             pool.lost(self, verdict, Failure::Lost);
         }
-        true
     }
 }
 

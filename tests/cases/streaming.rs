@@ -227,3 +227,18 @@ fn an_answer_does_not_wait_for_a_body_the_app_leaves_unread() {
     conn.write("POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 1000000\r\n\r\n");
     conn.response().says("unread");
 }
+
+#[test]
+fn a_stream_that_is_closed_at_once_ends_before_wait_until_does() {
+    let script = r#"export default { fetch(request, env, ctx) {
+        ctx.waitUntil(new Promise(() => {}));
+        return new Response(new ReadableStream({
+            start(controller) {
+                controller.enqueue(new Uint8Array([104, 105]));
+                controller.close();
+            },
+        }));
+    } };"#;
+    let nano = Setup::new().app("flow", r#"limits wait-until="1h""#, script).start();
+    nano.get("flow", "/").says("hi");
+}
