@@ -34,10 +34,33 @@ enum Kind {
 pub(super) struct Modules {
     /// By path and kind.
     compiled: RefCell<FxHashMap<(String, Kind), v8::Global<v8::Module>>>,
-    /// What a synthetic module exports, by V8's hash of the module.
-    exports: RefCell<FxHashMap<i32, Vec<(v8::Global<v8::Module>, v8::Global<v8::Value>)>>>,
-    /// Path of each module, by V8's hash of it.
-    paths: RefCell<FxHashMap<i32, Vec<(v8::Global<v8::Module>, String)>>>,
+    /// What a synthetic module exports.
+    exports: ByModule<v8::Global<v8::Value>>,
+    paths: ByModule<String>,
+}
+
+/// Something known of a module. V8 gives modules a hash that is not quite unique.
+struct ByModule<T>(RefCell<FxHashMap<i32, Entries<T>>>);
+
+type Entries<T> = Vec<(v8::Global<v8::Module>, T)>;
+
+impl<T> Default for ByModule<T> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<T: Clone> ByModule<T> {
+    fn insert(&self, scope: &v8::PinScope<'_, '_>, module: v8::Local<'_, v8::Module>, value: T) {
+        let entry = (v8::Global::new(scope, module), value);
+        self.0.borrow_mut().entry(module.get_identity_hash().get()).or_default().push(entry);
+    }
+
+    fn get(&self, module: v8::Local<'_, v8::Module>) -> Option<T> {
+        let modules = self.0.borrow();
+        let same = modules.get(&module.get_identity_hash().get())?;
+        same.iter().find(|(other, _)| *other == module).map(|(_, value)| value.clone())
+    }
 }
 
 /// Compiles the entry module and all it imports, and begins to evaluate them.
@@ -151,8 +174,7 @@ fn module<'s>(
         }
     };
     let handle = v8::Global::new(scope, module);
-    let hash = module.get_identity_hash().get();
-    state.modules.paths.borrow_mut().entry(hash).or_default().push((handle.clone(), path.to_owned()));
+    state.modules.paths.insert(scope, module, path.to_owned());
     state.modules.compiled.borrow_mut().insert((path.to_owned(), kind), handle);
     Some(module)
 }
@@ -207,8 +229,7 @@ fn synthetic<'s>(
 ) -> Option<v8::Local<'s, v8::Module>> {
     let (name, default) = (v8::String::new(scope, &name(path))?, v8::String::new(scope, "default")?);
     let module = v8::Module::create_synthetic_module(scope, name, &[default], export_default);
-    let entry = (v8::Global::new(scope, module), v8::Global::new(scope, value));
-    state.modules.exports.borrow_mut().entry(module.get_identity_hash().get()).or_default().push(entry);
+    state.modules.exports.insert(scope, module, v8::Global::new(scope, value));
     Some(module)
 }
 
@@ -219,11 +240,8 @@ fn export_default<'s>(
     // SAFETY: V8 calls this with its context on the stack.
     v8::callback_scope!(unsafe scope, context);
     let state = state::of(scope);
-    let value = {
-        let exports = state.modules.exports.borrow();
-        let (_, value) = exports.get(&module.get_identity_hash().get())?.iter().find(|(other, _)| *other == module)?;
-        v8::Local::new(scope, value)
-    };
+    let value = state.modules.exports.get(module)?;
+    let value = v8::Local::new(scope, value);
     let default = v8::String::new(scope, "default")?;
     module.set_synthetic_module_export(scope, default, value)?;
     let resolver = v8::PromiseResolver::new(scope)?;
@@ -243,7 +261,7 @@ fn resolve<'s>(
     v8::callback_scope!(unsafe scope, context);
     let state = state::of(scope);
     let specifier = specifier.to_rust_string_lossy(scope);
-    let referrer = path_of(&state, referrer)?;
+    let referrer = state.modules.paths.get(referrer)?;
     let found = kind_of(scope, attributes, 3).and_then(|kind| target(&specifier, &referrer, kind));
     match found {
         Ok((path, kind)) => module(scope, &state, &path, kind),
@@ -314,16 +332,10 @@ pub(super) unsafe extern "C" fn initialize_import_meta(
     // SAFETY: V8 calls this with its context on the stack.
     v8::callback_scope!(unsafe scope, context);
     let state = state::of(scope);
-    let Some(path) = path_of(&state, module) else { return };
+    let Some(path) = state.modules.paths.get(module) else { return };
     if let (Some(key), Some(value)) = (v8::String::new(scope, "url"), v8::String::new(scope, &name(&path))) {
         meta.create_data_property(scope, key.into(), value.into());
     }
-}
-
-fn path_of(state: &State, module: v8::Local<'_, v8::Module>) -> Option<String> {
-    let paths = state.modules.paths.borrow();
-    let same = paths.get(&module.get_identity_hash().get())?;
-    same.iter().find(|(other, _)| *other == module).map(|(_, path)| path.clone())
 }
 
 /// The module's name: a URL beneath the app's folder.

@@ -1,7 +1,7 @@
 //! Apps and what they cannot see of each other.
 
 use super::answers;
-use crate::support::{Nano, Setup};
+use crate::support::{Nano, Setup, eventually, together};
 
 #[test]
 fn apps_share_no_globals_and_no_prototypes() {
@@ -82,4 +82,20 @@ fn the_environment_of_the_process_is_no_apps_business() {
     let script = answers("typeof process + typeof Deno + typeof require + Object.keys(env).length");
     let nano = Setup::new().variable("NANO_TEST_TOKEN", "x").app("a", "", &script).start();
     nano.get("a", "/").says("undefinedundefinedundefined0");
+}
+
+#[test]
+fn hundreds_of_apps_share_the_process() {
+    const APPS: usize = 300;
+    let setup = (0..APPS).fold(Setup::new().config("defaults { idle \"1s\"; }\n"), |setup, n| {
+        setup.app(&format!("app{n}"), "", &answers(&format!("globalThis.n = (globalThis.n ?? {n}) + 1")))
+    });
+    let nano = setup.start();
+    together(8, |thread| {
+        for n in (thread..APPS).step_by(8) {
+            nano.get(&format!("app{n}"), "/").says(&format!("{}", n + 1));
+        }
+    });
+    eventually("unused isolates to end", || (nano.metric("nano_isolates", &[]) == 0.0).then_some(()));
+    nano.get("app7", "/").says("8");
 }

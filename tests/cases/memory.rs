@@ -1,6 +1,8 @@
 //! The memory limit: V8's heap, buffers outside it, and wasm memories.
 
+use super::answers;
 use super::limits::beside_a_neighbour;
+use crate::support::{Setup, eventually};
 
 const MEMORY: &str = r#"memory="48MiB" cpu="10s" wall="25s""#;
 
@@ -103,4 +105,22 @@ fn memory_that_is_given_up_again_is_no_fault() {
         "for (let n = 0; n < 200; n++) { new Uint8Array(4 << 20).fill(1); \"x\".repeat(1e5) + n; await null; }",
     );
     answer.says("survived");
+}
+
+#[test]
+fn the_memory_of_an_unused_isolate_goes_back_to_the_system() {
+    let keep = "(globalThis.kept = [new Uint8Array(20 << 20).fill(1), Array.from({ length: 1e6 }, () => ({}))]).length";
+    let apps = ["a", "b", "c"];
+    let limits = "limits memory=\"128MiB\" startup=\"10s\" cpu=\"10s\"\n    idle \"1s\"";
+    let nano = apps.iter().fold(Setup::new(), |setup, app| setup.app(app, limits, &answers(keep))).start();
+    let before = nano.usage();
+    apps.iter().for_each(|app| nano.get(app, "/").says("2"));
+    let during = nano.usage();
+    assert!(during.memory > before.memory + (90 << 20), "they hold some: {before:?} {during:?}");
+    eventually("isolates, threads and memory to be given back", || {
+        let now = nano.usage();
+        let gone = nano.metric("nano_isolates", &[]) == 0.0 && now.threads <= before.threads;
+        (gone && now.memory < before.memory + (during.memory - before.memory) / 2).then_some(())
+    });
+    assert_eq!(nano.metric("nano_isolate_memory_bytes", &[]), 0.0);
 }

@@ -53,6 +53,15 @@ fn a_wasm_import_is_a_compiled_module() {
 }
 
 #[test]
+fn wasm_is_compiled_in_the_background_too() {
+    let script = answers(&format!(
+        "WebAssembly.compile(new Uint8Array({ADD:?})).then((add) => WebAssembly.instantiate(add)) \
+         .then((instance) => instance.exports.add(2, 3))"
+    ));
+    assert_eq!(answer(&[("index.js", &script)]), "5");
+}
+
+#[test]
 fn modules_are_imported_while_running_too() {
     let script = answers("import(`./pages${url.pathname}.js`).then((page) => page.default, (error) => error.name)");
     let nano = app(&[("index.js", &script), ("pages/home.js", "export default \"home\";")]).start();
@@ -136,7 +145,17 @@ fn code_that_does_not_load_says_why_in_the_log() {
         app(&[("index.js", "import j from \"./j.json\" with { type: \"json\" };"), ("j.json", "{")]),
         "j.json",
     );
-    does_not_load(app(&[("index.js", "await new Promise(() => {});")]), "");
+}
+
+#[test]
+fn code_that_never_finishes_loading_is_given_up_with_the_wall_limit() {
+    let limits = r#"limits wall="500ms" isolates=1"#;
+    let nano = Setup::new().app("a", limits, "await new Promise(() => {});").app("b", "", &says("unharmed")).start();
+    let answer = nano.get("a", "/");
+    let given_up = [(504, "timeout".to_owned()), (500, "app_load".to_owned())]; // both are due at the same moment
+    assert!(given_up.contains(&answer.outcome()), "{}", answer.text());
+    nano.logged("the reason", |line| line["app"] == "a" && line["message"].to_string().contains("top-level await"));
+    nano.get("b", "/").says("unharmed");
 }
 
 #[test]

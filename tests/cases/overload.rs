@@ -2,7 +2,7 @@
 
 use super::limits::bad;
 use super::{answers, says};
-use crate::support::{Nano, Request, Setup, eventually, together};
+use crate::support::{Conn, Nano, Request, Setup, eventually, together};
 
 /// Long enough for a test to look at what happens meanwhile.
 const HELD: &str = "new Promise((done) => setTimeout(() => done(\"held\"), 3000))";
@@ -98,4 +98,30 @@ fn an_app_that_loses_three_workers_pauses() {
     });
     stopped.fails(503, "app_stopped");
     assert_eq!(nano.metric("nano_lost_threads", &[]), 3.0);
+}
+
+#[test]
+fn without_file_descriptors_connections_wait_until_there_are_some() {
+    let nano = Setup::new().app("a", "", &says("a")).start();
+    nano.get("a", "/").says("a");
+    let mut kept = nano.connect();
+    kept.send(&Request::get("a", "/")).says("a");
+    nano.limit_files(nano.usage().files as u64 + 3);
+    let mut conns: Vec<Conn> = (0..12).map(|_| nano.connect()).collect();
+    for conn in &mut conns {
+        conn.write(Request::get("a", "/").bytes());
+    }
+    nano.logged("that files are short", |line| {
+        line["kind"] == "gateway" && line["message"].to_string().contains("open files")
+    });
+    for _ in 0..20 {
+        kept.send(&Request::get("a", "/")).says("a");
+    }
+    let used = nano.usage().cpu;
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let spent = nano.usage().cpu - used;
+    assert!(spent.as_millis() < 500, "accepting is tried again after a pause, not in a loop that took {spent:?}");
+    for mut conn in conns {
+        conn.response().says("a"); // and closes: the next one's turn
+    }
 }

@@ -162,12 +162,42 @@ fn a_changed_included_file_is_taken_up_too() {
 fn requests_in_flight_finish_in_the_generation_they_began_in() {
     let slow = |text: &str| answers(&format!("new Promise((done) => setTimeout(() => done({text:?}), 1000))"));
     let mut nano = Setup::new().app("a", "", &slow("old")).start();
+    nano.get("a", "/").says("old"); // its code is loaded when first needed: now
     let mut conn = nano.connect();
     conn.write(Request::get("a", "/").bytes());
     eventually("the request to run", || (nano.metric("nano_http_in_flight", &[("app", "a")]) == 1.0).then_some(()));
     assert!(nano.change(|setup| setup.app("a", "", &slow("new"))));
     eventually("the new code", || (nano.get("a", "/").text() == "new").then_some(()));
     conn.response().says("old");
+}
+
+#[test]
+fn a_request_in_flight_outlives_its_app_and_the_old_generation_ends() {
+    let script = answers("new Promise((done) => setTimeout(() => done(\"done\"), 800))");
+    let mut nano = Setup::new().app("stays", "", &says("stays")).app("goes", "", &script).start();
+    nano.get("goes", "/").says("done");
+    nano.get("stays", "/").says("stays");
+    let threads = nano.usage().threads;
+    let mut conn = nano.connect();
+    conn.write(Request::get("goes", "/").bytes());
+    eventually("the request to run", || (nano.metric("nano_http_in_flight", &[("app", "goes")]) == 1.0).then_some(()));
+    assert!(nano.change(|setup| setup.without("goes")));
+    nano.get("goes", "/").fails(404, "no_route");
+    conn.response().says("done");
+    eventually("its isolate to end", || (nano.usage().threads < threads).then_some(()));
+}
+
+#[test]
+fn an_old_generation_ends_with_the_drain_at_the_latest() {
+    let script = answers("url.pathname === \"/warm\" ? \"warm\" : new Promise(() => {})");
+    let mut nano = Setup::new().config("drain \"500ms\"\n").app("a", "", &script).start();
+    nano.get("a", "/warm").says("warm");
+    let mut conn = nano.connect();
+    conn.write(Request::post("a", "/", "").bytes());
+    eventually("the request to run", || (nano.metric("nano_http_in_flight", &[("app", "a")]) == 1.0).then_some(()));
+    assert!(nano.change(|setup| setup.app("a", "", &says("new"))));
+    eventually("the new code", || (nano.get("a", "/").text() == "new").then_some(()));
+    conn.response().fails(503, "isolate_lost");
 }
 
 /// Asks the apps that are always there, on connections that live for a while, and counts what is not as it should be.
@@ -190,7 +220,10 @@ fn ask_until(nano_port: u16, over: &AtomicBool) -> (usize, Vec<String>) {
 
 #[test]
 fn two_hundred_reloads_under_load_lose_nothing_and_leave_nothing_behind() {
-    let mut nano = Setup::new().app("steady", "", &says("steady")).app("changing", "", &says("changing 0")).start();
+    let mut nano = Setup::new()
+        .app("steady", "limits isolates=1", &says("steady"))
+        .app("changing", "", &says("changing 0"))
+        .start();
     let port = nano.port();
     let over = AtomicBool::new(false);
     let mut early = None;

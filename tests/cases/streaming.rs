@@ -7,7 +7,7 @@ use super::answers;
 use crate::support::{Nano, Request, Setup, eventually};
 
 const MIB: u64 = 1 << 20;
-const TOTAL: u64 = 100 * MIB;
+const TOTAL: u64 = 400 * MIB;
 
 /// `/down` streams `TOTAL` bytes; `/up` reads a body after `/go`; both say at `/seen` how far they are.
 const SCRIPT: &str = r#"
@@ -30,7 +30,7 @@ export default {
             pull(controller) {
                 controller.enqueue(chunk.slice());
                 seen += chunk.byteLength;
-                if (seen === 100 << 20) controller.close();
+                if (seen === 400 << 20) controller.close();
             },
         }));
     },
@@ -38,7 +38,7 @@ export default {
 "#;
 
 fn start() -> Nano {
-    let limits = r#"limits body="200MiB" memory="64MiB" cpu="60s" isolates=1"#;
+    let limits = r#"limits body="500MiB" memory="64MiB" cpu="60s" isolates=1"#;
     let nano = Setup::new().listener("web", r#"timeouts body="60s" write="60s""#).app("flow", limits, SCRIPT).start();
     nano.get("flow", "/seen").says("0");
     nano
@@ -57,7 +57,8 @@ fn settled(mut number: impl FnMut() -> u64) -> u64 {
 #[track_caller]
 fn grew_little(nano: &Nano, before: u64) {
     let grown = nano.usage().memory.saturating_sub(before) / MIB;
-    assert!(grown < 60, "nano grew by {grown} MiB while 100 MiB went through");
+    // Of the app's 64 MiB garbage may take any part before V8 collects it; nano's own buffers are small.
+    assert!(grown < 64 + 32, "nano grew by {grown} MiB while {} MiB went through", TOTAL / MIB);
 }
 
 #[test]

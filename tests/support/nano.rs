@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 
 use super::logs::Lines;
@@ -145,6 +145,12 @@ impl Nano {
         usage(self.pid())
     }
 
+    /// Lets the process open no more than `files` file descriptors at once.
+    pub fn limit_files(&self, files: u64) {
+        let limit = Rlimit { current: Some(files), maximum: Some(files) };
+        prlimit(self.process(), Resource::Nofile, limit).expect("a limit may be lowered");
+    }
+
     /// Reloads, and waits until that is over; says whether it succeeded.
     #[track_caller]
     pub fn reload(&mut self) -> bool {
@@ -168,8 +174,11 @@ impl Nano {
     }
 
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.pid() as i32).expect("a process id is positive");
-        kill_process(pid, signal).expect("the process is alive");
+        kill_process(self.process().expect("a process id is positive"), signal).expect("the process is alive");
+    }
+
+    fn process(&self) -> Option<Pid> {
+        Pid::from_raw(self.pid() as i32)
     }
 
     /// Asks it to stop and waits until it has.

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 /// A port nobody listens on, given out once. All lie below the range the kernel takes for outgoing connections, so
 /// that no connection of another test can be in the way when nano binds it.
@@ -27,6 +28,8 @@ pub struct Usage {
     pub threads: usize,
     /// Open file descriptors.
     pub files: usize,
+    /// CPU time of all threads so far.
+    pub cpu: Duration,
 }
 
 /// Reads what process `pid` holds now.
@@ -36,9 +39,14 @@ pub fn usage(pid: u32) -> Usage {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     };
+    let clocks = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is alive");
+    // User and system time are the 12th and 13th field after the name, which ends with the last parenthesis.
+    let (_, clocks) = clocks.rsplit_once(") ").unwrap();
+    let ticks: u64 = clocks.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
     Usage {
         memory: field("VmRSS:") * 1024,
         threads: field("Threads:") as usize,
         files: std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count(),
+        cpu: Duration::from_millis(10 * ticks), // USER_HZ is 100 on every Linux of today
     }
 }
