@@ -13,6 +13,7 @@ mod faults;
 mod mailbox;
 mod memory;
 mod modules;
+mod pages;
 mod platform;
 mod pool;
 mod realm;

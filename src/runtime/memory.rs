@@ -1,8 +1,8 @@
 //! The memory limit: V8's heap, ArrayBuffers and WebAssembly memories of one isolate, together.
 //!
 //! V8 limits its heap alone, and says so by a callback. ArrayBuffers pass through the allocator here, which refuses
-//! what the limit does not leave room for. Resizable buffers and WebAssembly memories pass through nothing: heap and
-//! external memory are sampled after turns, after full collections, and by the watchdog during a turn.
+//! what the limit does not leave room for; resizable buffers and WebAssembly memories are charged to the same account
+//! as V8 takes their pages (`pages`). Heap and external memory are sampled after turns, after full collections, and by the watchdog during a turn.
 
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;

@@ -139,6 +139,11 @@ thread_local! {
     static CURRENT: RefCell<Option<(Arc<Worker>, Arc<RuntimeInner>)>> = const { RefCell::new(None) };
 }
 
+/// The account that buffers made on the calling thread are charged to; `None` on a thread without a worker.
+pub(super) fn current_buffers() -> Option<Arc<Buffers>> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|(worker, _)| Arc::clone(&worker.buffers)))
+}
+
 /// Gives up the worker of the calling thread, in the middle of whatever V8 was doing, and parks the thread for good: its
 /// isolate cannot go on, the others can. On a thread without a worker there is nothing to save: the process ends.
 pub(super) fn lose_current(verdict: Verdict) -> ! {

@@ -28,3 +28,27 @@ fn a_stack_that_is_a_loop_is_not_forgotten_after_its_end() {
     answer.fails(503, "cpu_limit");
     eventually("the thread to come back", || (nano.metric("nano_lost_threads", &[]) == 0.0).then_some(()));
 }
+
+/// Runs `script` twice in one isolate and says what nano holds then, in MiB, and in how many mappings.
+#[track_caller]
+fn held(script: &str) -> (u64, usize) {
+    let (nano, _) = beside_a_neighbour(r#"memory="48MiB" cpu="5s""#, script);
+    let mappings = std::fs::read_to_string(format!("/proc/{}/maps", nano.pid())).unwrap().lines().count();
+    (nano.usage().memory >> 20, mappings)
+}
+
+#[test]
+fn wasm_memories_that_are_kept_are_charged() {
+    let script = "globalThis.kept = []; for (let n = 0; n < 20; n++) { const memory = new WebAssembly.Memory({ initial: 1 }); \
+                  memory.grow(640); new Uint8Array(memory.buffer).fill(1); kept.push(memory); }";
+    let (memory, _) = held(script);
+    assert!(memory < 512, "nano holds {memory} MiB");
+}
+
+#[test]
+fn buffers_that_reserve_addresses_leave_some_to_others() {
+    let script = "globalThis.kept = []; for (let n = 0; n < 20000; n++) \
+                  kept.push(new ArrayBuffer(1, { maxByteLength: 8192 }));";
+    let (_, mappings) = held(script);
+    assert!(mappings < 5000, "nano has {mappings} mappings");
+}
