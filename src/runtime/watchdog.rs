@@ -13,7 +13,7 @@ use super::worker::Worker;
 use crate::observability::metrics::Metrics;
 
 /// How often running workers are looked at.
-const TICK: Duration = Duration::from_millis(2);
+const TICK: Duration = Duration::from_millis(4);
 /// How often a running turn's memory is sampled.
 const SAMPLE: Duration = Duration::from_millis(10);
 /// A turn told to end has so long, on the wall and on its own CPU clock (this machine may be busy with others).
@@ -24,7 +24,7 @@ const GRACE_COLLECTION: Duration = Duration::from_millis(500);
 /// So long on the wall is too much whatever the CPU clock says: the thread may be parked.
 const GRACE_PARKED: Duration = Duration::from_secs(2);
 /// Ticks without a running turn before the watchdog sleeps.
-const QUIET_TICKS: u32 = 50;
+const QUIET_TICKS: u32 = 25;
 
 /// The watchdog.
 pub(super) struct Watchdog {
