@@ -140,8 +140,10 @@ impl RuntimeInner {
             Some(worker) => Ok((worker, StartKind::Generic)),
             None => self.spawn().map(|worker| (worker, StartKind::Cold)),
         };
-        let taken = taken.and_then(|taken| self.make_ready().map(|()| taken));
-        taken.inspect_err(|error| tracing::error!("cannot start a worker: {error}")).ok()
+        let refilled = self.make_ready();
+        let failed = taken.as_ref().err().or(refilled.as_ref().err());
+        failed.inspect(|error| tracing::error!("cannot start a worker: {error}"));
+        taken.ok()
     }
 
     fn pop_ready(&self) -> Option<Arc<Worker>> {

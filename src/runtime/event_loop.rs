@@ -47,7 +47,8 @@ enum End {
 
 /// What the app is at.
 enum Phase {
-    /// Its modules are compiled and evaluated, from `cpu` on this thread's clock, until `deadline` at the latest.
+    /// Its modules are compiled and evaluated, from `cpu` on this thread's clock, until `deadline` at the latest: a
+    /// little before the wall limit of the request that it all began for, so that this is what its client is told.
     Loading {
         cpu: Duration,
         deadline: Instant,
@@ -138,7 +139,7 @@ impl AppLoop {
         base.realm.isolate.set_slot(Rc::clone(&state));
         base.cpu = turn::thread_cpu();
         Self {
-            phase: Phase::Loading { cpu: base.cpu, deadline: Instant::now() + limits.wall },
+            phase: Phase::Loading { cpu: base.cpu, deadline: Instant::now() + limits.wall / 10 * 9 },
             evaluation: None,
             base,
             pool,
@@ -342,7 +343,7 @@ impl AppLoop {
             return;
         }
         let worker = &self.base.worker;
-        let (usage, fits) = memory::sample(&mut self.base.realm.isolate, worker.memory_limit());
+        let (usage, fits) = memory::sample(&mut self.base.realm.isolate, worker);
         if !fits {
             worker.turns.condemn(Verdict::Memory);
         }

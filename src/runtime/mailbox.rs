@@ -26,7 +26,7 @@ pub(super) enum Message {
 #[derive(Default)]
 struct Inner {
     queue: VecDeque<Message>,
-    /// Since when the oldest message waits.
+    /// Since when the oldest message waits that the worker has not dealt with; `None` while it sleeps.
     since: Option<Instant>,
     /// Set only while the worker sleeps.
     waker: Option<Waker>,
@@ -46,9 +46,7 @@ impl Mailbox {
     #[must_use]
     pub(super) fn add(&self, message: Message) -> Option<Waker> {
         let mut inner = self.lock();
-        if inner.queue.is_empty() {
-            inner.since = Some(Instant::now());
-        }
+        inner.since.get_or_insert_with(Instant::now);
         inner.queue.push_back(message);
         inner.waker.take()
     }
@@ -57,18 +55,20 @@ impl Mailbox {
     pub(super) fn poll_drain(&self, cx: &mut Context<'_>, into: &mut VecDeque<Message>) -> Poll<()> {
         let mut inner = self.lock();
         if inner.queue.is_empty() {
+            inner.since = None;
             if !inner.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 inner.waker = Some(cx.waker().clone());
             }
             return Poll::Pending;
         }
         inner.waker = None;
-        inner.since = None;
+        // The batch is not dealt with before the next look in here.
+        inner.since = Some(Instant::now());
         std::mem::swap(&mut inner.queue, into);
         Poll::Ready(())
     }
 
-    /// How long the oldest message has waited.
+    /// How long the oldest message has waited, or the batch in hand has taken.
     pub(super) fn waited(&self) -> Duration {
         self.lock().since.map_or(Duration::ZERO, |since| since.elapsed())
     }

@@ -4,6 +4,7 @@
 //! what the limit does not leave room for; resizable buffers and WebAssembly memories are charged to the same account
 //! as V8 takes their pages (`pages`). Heap and external memory are sampled after turns, after full collections, and by the watchdog during a turn.
 
+use std::alloc::{self, Layout};
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,29 +63,36 @@ unsafe extern "C" fn allocate(buffers: &Buffers, bytes: usize) -> *mut c_void {
     if !buffers.reserve(bytes) {
         return std::ptr::null_mut();
     }
-    // SAFETY: calloc takes any size; a null answer is V8's to handle.
-    let data = unsafe { libc::calloc(bytes.max(1), 1) };
+    // SAFETY: the layout is not empty; a null answer is V8's to handle.
+    let data = layout(bytes).map_or(std::ptr::null_mut(), |layout| unsafe { alloc::alloc_zeroed(layout) });
     if data.is_null() {
         buffers.release(bytes);
     }
-    data
+    data.cast()
 }
 
 unsafe extern "C" fn allocate_uninitialized(buffers: &Buffers, bytes: usize) -> *mut c_void {
     if !buffers.reserve(bytes) {
         return std::ptr::null_mut();
     }
-    // SAFETY: malloc takes any size; a null answer is V8's to handle.
-    let data = unsafe { libc::malloc(bytes.max(1)) };
+    // SAFETY: the layout is not empty; a null answer is V8's to handle.
+    let data = layout(bytes).map_or(std::ptr::null_mut(), |layout| unsafe { alloc::alloc(layout) });
     if data.is_null() {
         buffers.release(bytes);
     }
-    data
+    data.cast()
+}
+
+/// How a buffer of so many bytes is allocated: typed arrays of every kind fit, and V8 wants an address even for none.
+fn layout(bytes: usize) -> Option<Layout> {
+    Layout::from_size_align(bytes.max(1), 16).ok()
 }
 
 unsafe extern "C" fn free(buffers: &Buffers, data: *mut c_void, bytes: usize) {
-    // SAFETY: V8 gives back what one of the two functions above returned, once.
-    unsafe { libc::free(data) };
+    if let Some(layout) = layout(bytes) {
+        // SAFETY: V8 gives back what one of the two functions above returned, once, with the size it asked for.
+        unsafe { alloc::dealloc(data.cast(), layout) };
+    }
     buffers.release(bytes);
 }
 
@@ -120,9 +128,11 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    pub(super) fn read(isolate: &mut v8::Isolate) -> Self {
+    fn read(isolate: &mut v8::Isolate, worker: &Worker) -> Self {
         let statistics = isolate.get_heap_statistics();
-        Self { heap: statistics.used_heap_size(), external: statistics.external_memory() }
+        // V8 counts some buffers, we count some, and most both do.
+        let external = statistics.external_memory().max(worker.buffers.used.load(Ordering::Relaxed));
+        Self { heap: statistics.used_heap_size(), external }
     }
 
     fn total(self) -> usize {
@@ -131,13 +141,13 @@ impl Usage {
 }
 
 /// Reads how much the isolate uses. Over the limit, what is garbage is collected first; false if it is still over.
-pub(super) fn sample(isolate: &mut v8::Isolate, limit: usize) -> (Usage, bool) {
-    let usage = Usage::read(isolate);
+pub(super) fn sample(isolate: &mut v8::Isolate, worker: &Worker) -> (Usage, bool) {
+    let (usage, limit) = (Usage::read(isolate, worker), worker.memory_limit());
     if usage.total() <= limit {
         return (usage, true);
     }
     isolate.low_memory_notification();
-    let usage = Usage::read(isolate);
+    let usage = Usage::read(isolate, worker);
     (usage, usage.total() <= limit)
 }
 
@@ -174,7 +184,7 @@ unsafe extern "C" fn collected(
     let (worker, isolate) = unsafe { (&*data.cast::<Worker>(), v8::Isolate::ref_from_raw_isolate_ptr(&isolate)) };
     // SAFETY: reading statistics changes nothing that the collector, which is done, relies on.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate.as_raw_isolate_ptr()) };
-    if Usage::read(&mut isolate).total() > worker.memory_limit() {
+    if Usage::read(&mut isolate, worker).total() > worker.memory_limit() {
         worker.convict(Verdict::Memory);
     }
 }

@@ -72,6 +72,8 @@ pub(super) fn initialize(max_wasm_memory: usize) -> Foreground {
         "--single-threaded-gc".to_owned(),
         "--wasm-num-compilation-tasks=1".to_owned(),
         format!("--wasm-max-mem-pages={}", max_wasm_memory.div_ceil(WASM_PAGE).clamp(1, 65536)),
+        // The pages of an isolate that has ended go back to the kernel, not to a pool that nobody empties.
+        "--no-memory-pool-share-memory-on-teardown".to_owned(),
         // Per context means by an embedder's callback, and there is none: no SharedArrayBuffer anywhere.
         "--enable-sharedarraybuffer-per-context".to_owned(),
         // Stack of JavaScript in KiB; the workers' threads are given four times as much.

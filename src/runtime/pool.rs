@@ -121,7 +121,13 @@ impl Pool {
             }
         })
         .await;
-        let members = std::mem::take(&mut self.lock().workers);
+        let (members, queue) = {
+            let mut state = self.lock();
+            let ended = LoadError("the app was replaced while it was loading".to_owned());
+            state.waiting.drain(..).for_each(|waiting| drop(waiting.send(Err(ended.clone()))));
+            (std::mem::take(&mut state.workers), std::mem::take(&mut state.queue))
+        };
+        queue.iter().for_each(|ticket| self.refuse(ticket, ErrorCode::IsolateLost.into()));
         for member in members {
             self.metrics.isolate_state(Some(member.state), None);
             member.active.iter().for_each(|ticket| self.refuse(ticket, ErrorCode::IsolateLost.into()));
@@ -253,6 +259,7 @@ impl Pool {
         let mut state = self.lock();
         let Some(at) = state.position(worker) else { return };
         if state.workers.len() >= self.app.limits.isolates
+            || !state.workers[at].is_behind()
             || !state.workers[at].active.iter().any(|ticket| !ticket.is_started())
         {
             return;
@@ -324,7 +331,7 @@ impl Pool {
         let free = (0..state.workers.len())
             .filter(|&at| state.workers[at].active.len() < self.app.limits.concurrency)
             .min_by_key(|&at| state.workers[at].active.len());
-        let behind = free.is_none_or(|at| state.workers[at].worker.mailbox.waited() > PATIENCE);
+        let behind = free.is_none_or(|at| state.workers[at].is_behind());
         if behind && state.workers.len() < self.app.limits.isolates {
             return self.start(state).or(free);
         }
@@ -397,6 +404,11 @@ impl State {
 }
 
 impl Member {
+    /// Whether what it was given waits for too long. A worker that loads the app is expected to take its time.
+    fn is_behind(&self) -> bool {
+        self.state != IsolateState::Starting && self.worker.mailbox.waited() > PATIENCE
+    }
+
     /// Gives the worker a request; see [`Mailbox::add`](super::mailbox::Mailbox::add).
     fn assign(&mut self, ticket: Arc<Ticket>) -> Option<Waker> {
         ticket.assign(self.worker.number);

@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 
 use crate::event::ErrorCode;
 
+/// A turn that happens to run when its request's time is up, and soon ends by itself, costs nobody the isolate: the
+/// client has its answer from the gateway.
+const WALL_GRACE: Duration = Duration::from_millis(100);
+
 const IDLE: u64 = 0;
 const RUNNING: u64 = 1;
 const TERMINATING: u64 = 2;
@@ -101,7 +105,7 @@ impl Turns {
     pub(super) fn begin(&self, request: u32, now: Duration, cpu: Duration, wall: Option<Instant>) {
         self.request.store(request, Ordering::Relaxed);
         self.cpu_deadline.store(nanos(now.saturating_add(cpu)), Ordering::Relaxed);
-        let wall = wall.map_or(u64::MAX, |wall| nanos(wall.saturating_duration_since(self.epoch)));
+        let wall = wall.map_or(u64::MAX, |wall| nanos((wall + WALL_GRACE).saturating_duration_since(self.epoch)));
         self.wall_deadline.store(wall, Ordering::Relaxed);
         let turn = (self.word.load(Ordering::Relaxed) & !STATE) + STATE + 1;
         // In one order with the watchdog's flag: either it sees the turn before it sleeps, or the turn sees it asleep.

@@ -56,8 +56,10 @@ impl Worker {
             pool: OnceLock::new(),
         });
         let (mine, runtime) = (Arc::clone(&worker), Arc::clone(runtime));
-        std::thread::Builder::new().name(format!("worker-{number}")).stack_size(STACK).spawn(move || {
-            runtime.live.fetch_add(1, Ordering::Relaxed);
+        runtime.live.fetch_add(1, Ordering::Relaxed);
+        let live = Arc::clone(&runtime);
+        let thread = std::thread::Builder::new().name(format!("worker-{number}")).stack_size(STACK);
+        let spawned = thread.spawn(move || {
             if catch_unwind(AssertUnwindSafe(|| run(&mine, &runtime))).is_err() {
                 // A fault of ours: at least nobody waits for this worker.
                 runtime.watchdog.unwatch(&mine);
@@ -65,8 +67,14 @@ impl Worker {
             }
             wake::flush();
             runtime.live.fetch_sub(1, Ordering::Relaxed);
-        })?;
-        Ok(worker)
+        });
+        match spawned {
+            Ok(_) => Ok(worker),
+            Err(error) => {
+                live.live.fetch_sub(1, Ordering::Relaxed);
+                Err(error)
+            }
+        }
     }
 
     /// Bytes of heap and external memory together.
@@ -127,7 +135,7 @@ unsafe extern "C" fn end_turn(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_voi
 unsafe extern "C" fn check_memory(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
     // SAFETY: see `interrupt`; V8 passes the isolate it has interrupted, entered on this thread.
     let (worker, mut isolate) = unsafe { (&*data.cast::<Worker>(), v8::Isolate::from_raw_isolate_ptr(isolate)) };
-    if !memory::sample(&mut isolate, worker.memory_limit()).1 {
+    if !memory::sample(&mut isolate, worker).1 {
         worker.turns.condemn(Verdict::Memory);
         worker.turns.blame(realm::current_request(&mut isolate));
         isolate.terminate_execution();
