@@ -32,6 +32,8 @@ use reload::{Next, Reload, ReloadError, Running};
 
 /// How often the loop looks after what has no event of its own.
 const TICK: Duration = Duration::from_secs(1);
+/// How long a thread that read files for a reload is kept for another.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// How long the last log lines may take to be written.
 const FLUSH: Duration = Duration::from_secs(5);
 /// How long they may take if we are to stop at once.
@@ -89,7 +91,11 @@ pub enum Ended {
 
 /// Serves what `source` says until told to stop. To be called on the main thread, before any other runs.
 pub fn run(source: Source) -> Result<Ended, StartError> {
-    let main = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Io)?;
+    let main = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_keep_alive(KEEP_ALIVE)
+        .build()
+        .map_err(StartError::Io)?;
     // Before anything else: a signal that comes during the start is acted on after it, and kills nobody.
     let controls = {
         let _within = main.enter();
