@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 /// Messages that may wait for one another: few enough that a receiver on another processor starts soon.
-const GATHERED: usize = 32;
+const GATHERED: usize = 64;
 
 thread_local! {
     static MINE: RefCell<Option<Arc<Held>>> = const { RefCell::new(None) };

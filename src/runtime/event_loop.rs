@@ -32,6 +32,9 @@ use crate::plan::{EnvValue, Level};
 const LONG_TURN: Duration = Duration::from_millis(1);
 const SAMPLE_EVERY: u32 = 64;
 
+/// A turn shorter than this is charged by the wall clock.
+const SHORT_TURN: Duration = Duration::from_micros(100);
+
 /// Far enough for a timer that stands for none.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -292,6 +295,7 @@ impl AppLoop {
             return self.end_request(token);
         }
         let (budget, wall) = self.budget(token);
+        let began = Instant::now();
         self.base.worker.turns.begin(token, self.base.cpu, budget, wall);
         self.base.runtime.watchdog.wake();
         {
@@ -312,7 +316,7 @@ impl AppLoop {
                 self.state.rejections.report(scope, &self.state);
             }
         }
-        self.account(token);
+        self.account(token, began);
         self.base.worker.turns.end().map_err(End::Condemned)?;
         self.state.flush();
         Ok(())
@@ -328,11 +332,21 @@ impl AppLoop {
         }
     }
 
-    /// Reads the CPU clock once a turn, and the memory in use now and then.
-    fn account(&mut self, token: u32) {
-        let now = turn::thread_cpu();
-        let used = now.saturating_sub(self.base.cpu);
-        self.base.cpu = now;
+    /// Charges the turn's CPU time; now and then reads the memory in use.
+    ///
+    /// The thread's CPU clock is a system call away, the wall clock is not. In a turn too short for anyone else to have
+    /// run in between, they agree; otherwise, and every so many turns, the real one is read.
+    fn account(&mut self, token: u32, began: Instant) {
+        let wall = began.elapsed();
+        let used = if wall < SHORT_TURN {
+            self.base.cpu += wall;
+            wall
+        } else {
+            let now = turn::thread_cpu();
+            let used = now.saturating_sub(self.base.cpu).min(wall);
+            self.base.cpu = now;
+            used
+        };
         self.state.charge(token, used);
         if self.base.worker.turns.verdict().is_some() {
             // It is over: a collection now could outlast the watchdog's patience.
@@ -342,6 +356,8 @@ impl AppLoop {
         if used < LONG_TURN && !self.turns.is_multiple_of(SAMPLE_EVERY) {
             return;
         }
+        // What the loop itself has used since is nobody's.
+        self.base.cpu = turn::thread_cpu();
         let worker = &self.base.worker;
         let (usage, fits) = memory::sample(&mut self.base.realm.isolate, worker);
         if !fits {

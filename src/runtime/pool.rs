@@ -326,16 +326,19 @@ impl Pool {
         }
     }
 
-    /// The least busy worker with room; a fresh one if there is none, or if even that one is behind.
+    /// The first worker that has room and keeps up: it takes messages in larger batches, and the others may go idle.
+    /// Else a fresh one, else the least busy of those with room.
     fn choose(&self, state: &mut State) -> Option<usize> {
-        let free = (0..state.workers.len())
-            .filter(|&at| state.workers[at].active.len() < self.app.limits.concurrency)
-            .min_by_key(|&at| state.workers[at].active.len());
-        let behind = free.is_none_or(|at| state.workers[at].is_behind());
-        if behind && state.workers.len() < self.app.limits.isolates {
-            return self.start(state).or(free);
+        let room = |member: &Member| member.active.len() < self.app.limits.concurrency;
+        let keeps_up = state.workers.iter().position(|member| room(member) && !member.is_behind());
+        if keeps_up.is_some() {
+            return keeps_up;
         }
-        free
+        let fresh = if state.workers.len() < self.app.limits.isolates { self.start(state) } else { None };
+        fresh.or_else(|| {
+            let free = (0..state.workers.len()).filter(|&at| room(&state.workers[at]));
+            free.min_by_key(|&at| state.workers[at].active.len())
+        })
     }
 
     fn start(&self, state: &mut State) -> Option<usize> {
