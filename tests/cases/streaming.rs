@@ -57,8 +57,9 @@ fn settled(mut number: impl FnMut() -> u64) -> u64 {
 #[track_caller]
 fn grew_little(nano: &Nano, before: u64) {
     let grown = nano.usage().memory.saturating_sub(before) / MIB;
-    // Of the app's 64 MiB garbage may take any part before V8 collects it; nano's own buffers are small.
-    assert!(grown < 64 + 32, "nano grew by {grown} MiB while {} MiB went through", TOTAL / MIB);
+    // Of the app's 64 MiB garbage may take any part before V8 collects it, and the allocator keeps freed pages for a
+    // moment; nano's own buffers are small.
+    assert!(grown < 2 * 64, "nano grew by {grown} MiB while {} MiB went through", TOTAL / MIB);
 }
 
 #[test]
