@@ -155,6 +155,9 @@ fn respond(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _r
     let Some(mut response) = head(scope, &args) else { return };
     let body = args.get(3);
     if let Ok(text) = Local::<v8::String>::try_from(body) {
+        if !value::has_room_for(scope, text) {
+            return;
+        }
         let mut bytes = vec![0; text.utf8_length(scope)];
         text.write_utf8_v2(scope, &mut bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
         response.body = ResponseBody::Full(bytes.into());

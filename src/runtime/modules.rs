@@ -11,6 +11,7 @@ use url::Url;
 
 use super::event_loop::Evaluation;
 use super::exception;
+use super::limits::excerpt;
 use super::memory;
 use super::pool::LoadError;
 use super::state::{self, State};
@@ -285,7 +286,7 @@ pub(super) fn import_dynamically<'s, 'i>(
     v8::tc_scope!(let scope, scope);
     let state = state::of(scope);
     let evaluation = (|| {
-        let specifier = specifier.to_rust_string_lossy(scope);
+        let specifier = excerpt(scope, specifier);
         let referrer = Url::parse(&referrer.to_rust_string_lossy(scope)).ok();
         let referrer = referrer.as_ref().map_or("", |url| url.path().trim_start_matches('/'));
         let referrer = percent_decode(referrer);
@@ -398,10 +399,11 @@ fn kind_of(
 ) -> Result<Kind, String> {
     let mut kind = Kind::JavaScript;
     for index in (0..attributes.length()).step_by(stride) {
-        let part = |at| -> String {
+        let mut part = |at| -> String {
             let value: Option<v8::Local<'_, v8::Value>> =
                 attributes.get(scope, at).and_then(|data| data.try_into().ok());
-            value.map(|value| value.to_rust_string_lossy(scope)).unwrap_or_default()
+            let value = value.and_then(|value| v8::Local::<v8::String>::try_from(value).ok());
+            value.map(|value| excerpt(scope, value)).unwrap_or_default()
         };
         let (key, value) = (part(index), part(index + 1));
         kind = match (key.as_str(), value.as_str()) {

@@ -1,7 +1,7 @@
 //! Apps that mean harm: none may take the process, a thread or a neighbour along.
 
 use super::limits::beside_a_neighbour;
-use crate::support::{Setup, eventually};
+use crate::support::{Response, Setup, eventually};
 
 #[test]
 fn more_headers_than_can_be_held_are_the_apps_own_error() {
@@ -51,4 +51,57 @@ fn buffers_that_reserve_addresses_leave_some_to_others() {
                   kept.push(new ArrayBuffer(1, { maxByteLength: 8192 }));";
     let (_, mappings) = held(script);
     assert!(mappings < 5000, "nano has {mappings} mappings");
+}
+
+/// Runs `script` and checks that nano never held much for it.
+#[track_caller]
+fn takes_little_memory(script: &str) -> Response {
+    let (nano, answer) = beside_a_neighbour(r#"memory="64MiB""#, script);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", nano.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak >> 10 < 400, "nano held {} MiB", peak >> 10);
+    answer
+}
+
+#[test]
+fn texts_larger_than_memory_are_not_copied() {
+    let script = r#"
+        const huge = "x".repeat(2 ** 29 - 24);
+        const wide = "\u1234".repeat(2 ** 29 - 100);
+        const outcome = (attempt) => { try { attempt(); return "done"; } catch (error) { return error.name; } };
+        const url = new URL("http://x/");
+        return new Response([
+            outcome(() => console.log(huge)),
+            outcome(() => new URL(`http://x/#${wide}`)),
+            outcome(() => { url.search = "\u1234".repeat(2 ** 20); }),
+            outcome(() => { url.hash = wide; }),
+            outcome(() => new TextEncoder().encode(huge)),
+            outcome(() => String(new URLSearchParams({ huge }))),
+            outcome(() => String(new URLSearchParams(Array(400).fill(["x", "\u1234".repeat(2 ** 20)])))),
+            url.href,
+        ].join(" "));"#;
+    let answer = takes_little_memory(script);
+    answer.says("done TypeError TypeError TypeError RangeError RangeError RangeError http://x/");
+}
+
+#[test]
+fn an_answer_larger_than_memory_is_the_apps_own_error() {
+    takes_little_memory(r#"return new Response("x".repeat(2 ** 29 - 24));"#).fails(500, "app_error");
+}
+
+#[test]
+fn an_exception_larger_than_memory_is_not_copied() {
+    let thrown = r#"Object.defineProperty(new Error(), "stack", { value: "x".repeat(2 ** 28) })"#;
+    for thrown in [thrown, r#""x".repeat(2 ** 28)"#] {
+        takes_little_memory(&format!("throw {thrown};")).fails(500, "app_error");
+    }
+}
+
+#[test]
+fn form_data_without_end_are_ended() {
+    let script = r#"for (;;) new URLSearchParams("&x".repeat(2 ** 22));"#;
+    let (nano, answer) = beside_a_neighbour(r#"cpu="100ms" memory="512MiB""#, script);
+    answer.fails(503, "cpu_limit");
+    assert!(!nano.output().contains("a thread is lost"));
 }
