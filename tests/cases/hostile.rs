@@ -117,6 +117,15 @@ fn an_exception_larger_than_memory_is_not_copied() {
 }
 
 #[test]
+fn a_hundred_thousand_late_handlers_take_no_time() {
+    let script = "const late = Array.from({ length: 1e5 }, () => Promise.reject(1)); \
+                  for (const promise of late) promise.catch(() => {});";
+    let (nano, answer) = beside_a_neighbour(r#"cpu="2s""#, script);
+    answer.says("survived");
+    assert!(!nano.output().contains("unhandled"));
+}
+
+#[test]
 fn form_data_without_end_are_ended() {
     let script = r#"for (;;) new URLSearchParams("&x".repeat(2 ** 22));"#;
     let (nano, answer) = beside_a_neighbour(r#"cpu="100ms" memory="512MiB""#, script);
