@@ -11,7 +11,7 @@ use url::Url;
 
 use super::event_loop::Evaluation;
 use super::exception;
-use super::limits::excerpt;
+use super::limits;
 use super::memory;
 use super::pool::LoadError;
 use super::state::{self, State};
@@ -93,7 +93,8 @@ fn graph<'s>(
 ) -> Option<v8::Local<'s, v8::Module>> {
     let root = module(scope, state, &path, kind)?;
     let mut open = vec![(root, path)];
-    let mut seen: Vec<v8::Local<'_, v8::Module>> = vec![root];
+    let seen = ByModule::default();
+    seen.insert(scope, root, ());
     while let Some((importer, path)) = open.pop() {
         if !importer.is_source_text_module() || importer.get_status() != v8::ModuleStatus::Uninstantiated {
             continue;
@@ -108,9 +109,13 @@ fn graph<'s>(
             let place = format!("{}:{}:{}", name(&path), at.get_line_number() + 1, at.get_column_number() + 1);
             let found = kind.and_then(|kind| target(&specifier, &path, kind));
             let (next, kind) = found.map_err(|problem| throw(scope, &format!("{problem}\n    at {place}"))).ok()?;
+            if limits::is_condemned(scope) {
+                // V8 does not look while it compiles.
+                return None;
+            }
             let imported = import(scope, state, &next, kind, &place)?;
-            if !seen.contains(&imported) {
-                seen.push(imported);
+            if seen.get(imported).is_none() {
+                seen.insert(scope, imported, ());
                 open.push((imported, next));
             }
         }
@@ -286,7 +291,7 @@ pub(super) fn import_dynamically<'s, 'i>(
     v8::tc_scope!(let scope, scope);
     let state = state::of(scope);
     let evaluation = (|| {
-        let specifier = excerpt(scope, specifier);
+        let specifier = limits::excerpt(scope, specifier);
         let referrer = Url::parse(&referrer.to_rust_string_lossy(scope)).ok();
         let referrer = referrer.as_ref().map_or("", |url| url.path().trim_start_matches('/'));
         let referrer = percent_decode(referrer);
@@ -403,7 +408,7 @@ fn kind_of(
             let value: Option<v8::Local<'_, v8::Value>> =
                 attributes.get(scope, at).and_then(|data| data.try_into().ok());
             let value = value.and_then(|value| v8::Local::<v8::String>::try_from(value).ok());
-            value.map(|value| excerpt(scope, value)).unwrap_or_default()
+            value.map(|value| limits::excerpt(scope, value)).unwrap_or_default()
         };
         let (key, value) = (part(index), part(index + 1));
         kind = match (key.as_str(), value.as_str()) {

@@ -132,3 +132,18 @@ fn form_data_without_end_are_ended() {
     answer.fails(503, "cpu_limit");
     assert!(!nano.output().contains("a thread is lost"));
 }
+
+#[test]
+fn modules_without_end_are_not_compiled_to_the_end() {
+    let many = 20_000;
+    let imports = |to: usize| (0..to).map(|n| format!("import \"./m{n}.js\";\n")).collect::<String>();
+    let entry = imports(many) + "export default { fetch: () => new Response(\"loaded\") };";
+    let mut setup = Setup::new().app("bad", r#"limits startup="100ms" isolates=1"#, &entry);
+    for n in 0..many {
+        setup = setup.file(&format!("bad/m{n}.js"), "export {};");
+    }
+    let nano = setup.start();
+    nano.get("bad", "/").fails(500, "app_load");
+    // A thread that is lost cannot say so.
+    nano.logged("the reason", |line| line["message"].to_string().contains("limits startup"));
+}
