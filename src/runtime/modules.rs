@@ -16,6 +16,9 @@ use super::memory;
 use super::pool::LoadError;
 use super::state::{self, State};
 
+/// Bytes of the longest specifier: the kernel knows no longer path.
+const LONGEST_SPECIFIER: usize = 4096;
+
 /// What a module is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
@@ -355,6 +358,9 @@ fn name(path: &str) -> String {
 
 /// Which file `specifier` means in the module at `referrer`.
 fn target(specifier: &str, referrer: &str, kind: Kind) -> Result<(String, Kind), String> {
+    if specifier.len() > LONGEST_SPECIFIER {
+        return Err("Cannot import a module by a specifier that is longer than any path".to_owned());
+    }
     if !["./", "../", "/", "file:///"].iter().any(|prefix| specifier.starts_with(prefix)) {
         return Err(if specifier.starts_with("node:") {
             format!("Cannot import '{specifier}': Node.js built-ins do not exist here")
@@ -465,6 +471,14 @@ mod tests {
             let found = target(specifier, referrer, Kind::JavaScript).ok().map(|(path, _)| path);
             assert_eq!(found.as_deref(), expected, "{specifier} from {referrer}");
         }
+    }
+
+    #[test]
+    fn a_specifier_longer_than_any_path_is_not_resolved() {
+        let path = |length: usize| format!("./{}", "a/".repeat(length / 2 - 1));
+        assert!(target(&path(4096), "a.js", Kind::JavaScript).is_ok());
+        let refused = target(&path(4098), "a.js", Kind::JavaScript).unwrap_err();
+        assert!(refused.len() < 100, "it does not say all of it: {refused}");
     }
 
     #[test]
