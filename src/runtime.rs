@@ -10,6 +10,7 @@ mod exchange;
 mod extension;
 mod fatal;
 mod faults;
+mod limits;
 mod mailbox;
 mod memory;
 mod modules;
@@ -43,6 +44,7 @@ use worker::Worker;
 
 pub(crate) use exception::describe as describe_exception;
 pub use extension::{Extension, Op, callback};
+pub(crate) use limits::{has_room, has_room_for, is_condemned};
 pub(crate) use memory::bytes;
 pub use pool::{LoadError, Pool};
 pub(crate) use realm::{enter_request, request_of};

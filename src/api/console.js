@@ -19,12 +19,15 @@
   /** A line longer than this is cut. */
   const LENGTH = 65_536;
 
+  /** Of a line longer than this nothing is shown: V8 would have to put it together first. */
+  const HUGE = 16_777_216;
+
   const counts = new Map();
   const clocks = new Map();
   let indent = "";
 
   function write(level, text) {
-    let line = text;
+    let line = text.length > HUGE ? `(a text of ${text.length} characters)` : text;
     if (indent !== "") line = indent + StringPrototypeReplaceAll(line, "\n", `\n${indent}`);
     const excess = line.length - LENGTH;
     if (excess > 0) line = `${StringPrototypeSlice(line, 0, LENGTH)}… ${excess} more characters`;

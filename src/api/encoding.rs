@@ -6,7 +6,7 @@ use std::str;
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, WriteFlags};
 
 use super::value;
-use crate::runtime::Op;
+use crate::runtime::{self, Op};
 
 /// The native functions of `encoding.js`.
 pub const OPS: &[Op] = crate::ops![utf8_length, utf8_write, utf8_decode, utf8_complete];
@@ -14,7 +14,8 @@ pub const OPS: &[Op] = crate::ops![utf8_length, utf8_write, utf8_decode, utf8_co
 /// `utf8_length(string)`: its length in UTF-8.
 fn utf8_length(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     match Local::<v8::String>::try_from(args.get(0)) {
-        Ok(string) => rv.set_double(string.utf8_length(scope) as f64),
+        Ok(string) if value::has_room_for(scope, string) => rv.set_double(string.utf8_length(scope) as f64),
+        Ok(_) => {}
         Err(_) => value::throw_type_error(scope, "not a string"),
     }
 }
@@ -47,6 +48,8 @@ fn utf8_decode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
     match str::from_utf8(bytes) {
         Ok(text) => value::return_text(scope, &mut rv, text),
         Err(_) if fatal => {}
+        // Each byte may become U+FFFD.
+        Err(_) if !runtime::has_room(scope, bytes.len() * 3) => value::throw_no_room(scope),
         Err(_) => value::return_text(scope, &mut rv, &String::from_utf8_lossy(bytes)),
     }
 }

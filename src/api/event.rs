@@ -12,6 +12,10 @@ use crate::event::{BodyError, ErrorCode, RequestBody, Response, ResponseBody};
 use crate::plan::Level;
 use crate::runtime::{self, Op};
 
+/// Fields a response's head may have, and the bytes of their names and values together.
+const FIELDS: u32 = 1000;
+const HEAD: usize = 256 << 10;
+
 /// The native functions of `event.js`, `request.js` and `body.js`.
 pub const OPS: &[Op] = crate::ops![
     request_method,
@@ -155,6 +159,9 @@ fn respond(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _r
     let Some(mut response) = head(scope, &args) else { return };
     let body = args.get(3);
     if let Ok(text) = Local::<v8::String>::try_from(body) {
+        if !value::has_room_for(scope, text) {
+            return;
+        }
         let mut bytes = vec![0; text.utf8_length(scope)];
         text.write_utf8_v2(scope, &mut bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
         response.body = ResponseBody::Full(bytes.into());
@@ -181,9 +188,19 @@ fn head(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> O
         value::throw_type_error(scope, "not a response head");
         return None;
     };
-    // An app may make up more headers than a map can hold.
-    let mut headers = HeaderMap::try_with_capacity(flat.length() as usize / 2).unwrap_or_default();
+    if flat.length() > FIELDS * 2 {
+        value::throw_type_error(scope, "a response has 1000 headers at most");
+        return None;
+    }
+    let mut headers = HeaderMap::with_capacity(flat.length() as usize / 2);
+    let mut room = HEAD;
     for index in (0..flat.length()).step_by(2) {
+        let length = length(scope, flat, index) + length(scope, flat, index + 1);
+        let Some(rest) = room.checked_sub(length) else {
+            value::throw_type_error(scope, "a response's headers have 256 KiB at most");
+            return None;
+        };
+        room = rest;
         let (name, value) = (latin1(scope, flat, index), latin1(scope, flat, index + 1));
         let name = name.and_then(|name| HeaderName::from_bytes(&name).ok());
         let value = value.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
@@ -191,12 +208,15 @@ fn head(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> O
             value::throw_type_error(scope, "not a header");
             return None;
         };
-        if headers.try_append(name, value).is_err() {
-            value::throw_type_error(scope, "too many headers");
-            return None;
-        }
+        headers.append(name, value);
     }
     Some(Response { status, headers, body: ResponseBody::Empty })
+}
+
+/// The length of the string that is element `index`; 0 if it is none.
+fn length(scope: &mut PinScope<'_, '_>, array: Local<'_, v8::Array>, index: u32) -> usize {
+    let string = array.get_index(scope, index).and_then(|element| Local::<v8::String>::try_from(element).ok());
+    string.map_or(0, |string| string.length())
 }
 
 /// Element `index` as bytes; `None` if it is no string of U+0000 to U+00FF.

@@ -1,10 +1,11 @@
 "use strict";
-// URL: URL Standard §6.1. Parsing and setting happen in Rust, which answers with the text and where its parts are.
+// URL: URL Standard §6.1. Parsing and setting happen in Rust, which answers with the text and where its parts are;
+// there lone surrogates are replaced too.
 
 (function (nano) {
   const { ops } = nano;
   const { StringPrototypeSlice, StringPrototypeStartsWith, TypeError } = nano.primordials;
-  const { USVString, defineInterface, requireArguments } = nano.webidl;
+  const { DOMString, defineInterface, requireArguments } = nano.webidl;
 
   // Where `ops.url_parse` puts what.
   const HREF = 0;
@@ -21,8 +22,8 @@
 
   /** The parsed URL, or undefined. */
   function parse(url, base) {
-    const input = USVString(url);
-    return ops.url_parse(input, base === undefined ? undefined : USVString(base));
+    const input = DOMString(url);
+    return ops.url_parse(input, base === undefined ? undefined : DOMString(base));
   }
 
   const serialize = (record) => record[HREF];
@@ -191,7 +192,7 @@
     }
 
     #set(part, value) {
-      const record = ops.url_set(this.#record[HREF], part, USVString(value));
+      const record = ops.url_set(this.#record[HREF], part, DOMString(value));
       if (record !== undefined) this.#record = record;
     }
 

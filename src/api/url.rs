@@ -1,42 +1,69 @@
 //! URLs and form data (URL Standard §4, §5) over the `url` crate. A parsed URL crosses to the script as its text and
 //! the offsets of its components, so that the getters of `URL` need not come back here.
 
+use std::borrow::Cow;
+
 use url::{Position, Url, form_urlencoded, quirks};
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
-use super::value;
-use crate::runtime::Op;
+use super::value::{self, Buffer};
+use crate::runtime::{self, Op};
 
 /// The native functions of `url.js` and `url_search_params.js`.
 pub const OPS: &[Op] = crate::ops![url_parse, url_set, form_parse, form_serialize];
 
+/// How many parts of form data are gone through between two looks at whether a limit has struck meanwhile.
+const LOOK_EVERY: u32 = 1024;
+
+/// The longest URL there is, as text that is parsed and in its normal form. Browsers' limits are near it.
+const LONGEST: usize = 2 << 20;
+
 /// `url_parse(input, base?)`: see [`return_url`]; `undefined` if there is no such URL.
 fn url_parse(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let (mut input_buffer, mut base_buffer) = (value::buffer(), value::buffer());
-    let Some(input) = value::text(scope, &args, 0, &mut input_buffer) else { return };
+    let Some(input) = input(scope, &args, 0, &mut input_buffer) else { return };
     let base = if args.get(1).is_undefined() {
         None
     } else {
-        let Some(base) = value::text(scope, &args, 1, &mut base_buffer) else { return };
+        let Some(base) = self::input(scope, &args, 1, &mut base_buffer) else { return };
         let Ok(base) = Url::parse(&base) else { return };
         Some(base)
     };
-    if let Ok(url) = Url::options().base_url(base.as_ref()).parse(&input) {
+    if let Ok(url) = Url::options().base_url(base.as_ref()).parse(&input)
+        && url.as_str().len() <= LONGEST
+    {
         return_url(scope, &mut rv, &url);
     }
 }
 
 /// `url_set(href, part, value)`: the URL with one part changed as the setter named `part` does; `undefined` if the
-/// setter leaves it as it is.
+/// setter leaves it as it is, a `TypeError` if it would become too long.
 fn url_set(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let (mut buffers, mut part_buffer) = ((value::buffer(), value::buffer()), value::buffer());
     let Some(href) = value::text(scope, &args, 0, &mut buffers.0) else { return };
     let Some(part) = value::text(scope, &args, 1, &mut part_buffer) else { return };
-    let Some(text) = value::text(scope, &args, 2, &mut buffers.1) else { return };
+    let Some(text) = input(scope, &args, 2, &mut buffers.1) else {
+        return value::throw_type_error(scope, "Invalid URL");
+    };
     let Ok(mut url) = Url::parse(&href) else { return };
-    if set(&mut url, &part, &text).is_ok() {
-        return_url(scope, &mut rv, &url);
+    if set(&mut url, &part, &text).is_err() {
+        return;
     }
+    if url.as_str().len() > LONGEST {
+        return value::throw_type_error(scope, "Invalid URL");
+    }
+    return_url(scope, &mut rv, &url);
+}
+
+/// Argument `index`; `None` if it is longer than any URL here.
+fn input<'a>(
+    scope: &mut PinScope<'_, '_>,
+    args: &FunctionCallbackArguments<'_>,
+    index: i32,
+    buffer: &'a mut Buffer,
+) -> Option<Cow<'a, str>> {
+    let fits = Local::<v8::String>::try_from(args.get(index)).is_ok_and(|string| string.length() <= LONGEST);
+    fits.then(|| value::text(scope, args, index, buffer)).flatten()
 }
 
 fn set(url: &mut Url, part: &str, text: &str) -> Result<(), ()> {
@@ -108,17 +135,23 @@ fn offsets(url: &Url) -> [usize; 10] {
 fn form_parse(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let mut buffer = value::buffer();
     let Some(text) = value::text(scope, &args, 0, &mut buffer) else { return };
-    let mut strings: Vec<Local<'_, Value>> = Vec::new();
-    for (name, text) in form_urlencoded::parse(text.as_bytes()) {
-        for part in [name, text] {
-            // No part is longer than the string it came from, but for U+FFFD in place of broken bytes.
-            let Some(part) = v8::String::new(scope, &part) else {
-                return value::throw_range_error(scope, "the form data are too long");
-            };
-            strings.push(part.into());
+    let strings = v8::Array::new(scope, 0);
+    // It inherits nothing, so that nobody's setters see what is put into it.
+    let null = v8::null(scope).into();
+    strings.set_prototype(scope, null);
+    let parts = form_urlencoded::parse(text.as_bytes()).flat_map(|(name, text)| [name, text]);
+    for (index, part) in (0..).zip(parts) {
+        if index % LOOK_EVERY == 0 && runtime::is_condemned(scope) {
+            return;
         }
+        v8::scope!(let scope, scope);
+        // No part is longer than the string it came from, but for U+FFFD in place of broken bytes.
+        let Some(part) = v8::String::new(scope, &part) else {
+            return value::throw_range_error(scope, "the form data are too long");
+        };
+        strings.set_index(scope, index, part.into());
     }
-    rv.set(v8::Array::new_with_elements(scope, &strings).into());
+    rv.set(strings.into());
 }
 
 /// `form_serialize([name, value, …])` (§5.2).
@@ -126,15 +159,34 @@ fn form_serialize(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<
     let Ok(list) = Local::<v8::Array>::try_from(args.get(0)) else {
         return value::throw_type_error(scope, "not a list");
     };
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    let mut at = 0;
-    while at + 1 < list.length() {
-        let (name, text) = (list.get_index(scope, at), list.get_index(scope, at + 1));
-        let (Some(name), Some(text)) = (name, text) else { return };
-        form.append_pair(&name.to_rust_string_lossy(scope), &text.to_rust_string_lossy(scope));
-        at += 2;
+    let (mut form, mut granted) = (String::new(), 0);
+    for at in 0..list.length() {
+        if at % LOOK_EVERY == 0 && runtime::is_condemned(scope) {
+            return;
+        }
+        v8::scope!(let scope, scope);
+        let Some(text) = list.get_index(scope, at).and_then(|text| Local::<v8::String>::try_from(text).ok()) else {
+            return value::throw_type_error(scope, "not a list of strings");
+        };
+        if !value::has_room_for(scope, text) {
+            return;
+        }
+        let text = text.to_rust_string_lossy(scope);
+        // Three bytes for one at most. The form doubles as it grows, and so does what is asked for.
+        let longest = form.len() + 1 + text.len() * 3;
+        if longest > granted {
+            granted = longest * 2;
+            if !runtime::has_room(scope, granted) {
+                return value::throw_no_room(scope);
+            }
+        }
+        match at {
+            0 => {}
+            at => form.push(if at % 2 == 0 { '&' } else { '=' }),
+        }
+        form.extend(form_urlencoded::byte_serialize(text.as_bytes()));
     }
-    value::return_text(scope, &mut rv, &form.finish());
+    value::return_text(scope, &mut rv, &form);
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
+use crate::runtime;
+
 /// Room on the stack for strings that need not reach the heap.
 pub(super) type Buffer = [std::mem::MaybeUninit<u8>; 512];
 
@@ -12,7 +14,8 @@ pub(super) const fn buffer() -> Buffer {
     [const { std::mem::MaybeUninit::uninit() }; 512]
 }
 
-/// Argument `index` as UTF-8, lone surrogates replaced; `None`, with a `TypeError` thrown, if it is no string.
+/// Argument `index` as UTF-8, lone surrogates replaced; `None`, with the exception thrown, if it is no string or the
+/// app's memory limit leaves no room for it.
 pub(super) fn text<'a>(
     scope: &mut PinScope<'_, '_>,
     args: &FunctionCallbackArguments<'_>,
@@ -20,12 +23,26 @@ pub(super) fn text<'a>(
     buffer: &'a mut Buffer,
 ) -> Option<Cow<'a, str>> {
     match Local::<v8::String>::try_from(args.get(index)) {
-        Ok(string) => Some(string.to_rust_cow_lossy(scope, buffer)),
+        Ok(string) => has_room_for(scope, string).then(|| string.to_rust_cow_lossy(scope, buffer)),
         Err(_) => {
             throw_type_error(scope, "not a string");
             None
         }
     }
+}
+
+/// Whether `string` may be copied as UTF-8; if not, a `RangeError` is thrown.
+pub(super) fn has_room_for(scope: &mut PinScope<'_, '_>, string: Local<'_, v8::String>) -> bool {
+    let room = runtime::has_room_for(scope, string);
+    if !room {
+        throw_no_room(scope);
+    }
+    room
+}
+
+/// Throws what an app gets whose memory limit leaves no room for a copy of its text.
+pub(super) fn throw_no_room(scope: &mut PinScope<'_, '_>) {
+    throw_range_error(scope, "the app's memory limit leaves no room for the text");
 }
 
 /// Calls `read` with the bytes of the view at `index`; `None`, with a `TypeError` thrown, if it is no view.

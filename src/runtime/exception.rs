@@ -1,5 +1,7 @@
 //! JavaScript exceptions as text for the log.
 
+use super::limits::excerpt;
+
 /// An exception with its stack, as the app's author wants to read it. Runs no code of the app's: a hostile getter or
 /// `toString` is not asked.
 pub(crate) fn describe(scope: &mut v8::PinScope<'_, '_>, exception: v8::Local<'_, v8::Value>) -> String {
@@ -22,7 +24,7 @@ fn text_of(scope: &mut v8::PinScope<'_, '_>, exception: v8::Local<'_, v8::Value>
         }
         // A primitive: converting it runs no code.
         return match exception.to_detail_string(scope) {
-            Some(text) => text.to_rust_string_lossy(scope),
+            Some(text) => excerpt(scope, text),
             None => "a thrown value".to_owned(),
         };
     }
@@ -52,7 +54,8 @@ fn text_of(scope: &mut v8::PinScope<'_, '_>, exception: v8::Local<'_, v8::Value>
 /// A data property that is a string. V8's own `stack` accessor counts as data.
 fn own_text(scope: &mut v8::PinScope<'_, '_>, object: v8::Local<'_, v8::Object>, name: &str) -> Option<String> {
     let value = own_value(scope, object, name)?;
-    value.is_string().then(|| value.to_rust_string_lossy(scope))
+    let text = v8::Local::<v8::String>::try_from(value).ok()?;
+    Some(excerpt(scope, text))
 }
 
 fn own_value<'s>(

@@ -11,9 +11,13 @@ use url::Url;
 
 use super::event_loop::Evaluation;
 use super::exception;
+use super::limits;
 use super::memory;
 use super::pool::LoadError;
 use super::state::{self, State};
+
+/// Bytes of the longest specifier: the kernel knows no longer path.
+const LONGEST_SPECIFIER: usize = 4096;
 
 /// What a module is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,7 +96,8 @@ fn graph<'s>(
 ) -> Option<v8::Local<'s, v8::Module>> {
     let root = module(scope, state, &path, kind)?;
     let mut open = vec![(root, path)];
-    let mut seen: Vec<v8::Local<'_, v8::Module>> = vec![root];
+    let seen = ByModule::default();
+    seen.insert(scope, root, ());
     while let Some((importer, path)) = open.pop() {
         if !importer.is_source_text_module() || importer.get_status() != v8::ModuleStatus::Uninstantiated {
             continue;
@@ -107,9 +112,13 @@ fn graph<'s>(
             let place = format!("{}:{}:{}", name(&path), at.get_line_number() + 1, at.get_column_number() + 1);
             let found = kind.and_then(|kind| target(&specifier, &path, kind));
             let (next, kind) = found.map_err(|problem| throw(scope, &format!("{problem}\n    at {place}"))).ok()?;
+            if limits::is_condemned(scope) {
+                // V8 does not look while it compiles.
+                return None;
+            }
             let imported = import(scope, state, &next, kind, &place)?;
-            if !seen.contains(&imported) {
-                seen.push(imported);
+            if seen.get(imported).is_none() {
+                seen.insert(scope, imported, ());
                 open.push((imported, next));
             }
         }
@@ -285,7 +294,7 @@ pub(super) fn import_dynamically<'s, 'i>(
     v8::tc_scope!(let scope, scope);
     let state = state::of(scope);
     let evaluation = (|| {
-        let specifier = specifier.to_rust_string_lossy(scope);
+        let specifier = limits::excerpt(scope, specifier);
         let referrer = Url::parse(&referrer.to_rust_string_lossy(scope)).ok();
         let referrer = referrer.as_ref().map_or("", |url| url.path().trim_start_matches('/'));
         let referrer = percent_decode(referrer);
@@ -349,6 +358,9 @@ fn name(path: &str) -> String {
 
 /// Which file `specifier` means in the module at `referrer`.
 fn target(specifier: &str, referrer: &str, kind: Kind) -> Result<(String, Kind), String> {
+    if specifier.len() > LONGEST_SPECIFIER {
+        return Err("Cannot import a module by a specifier that is longer than any path".to_owned());
+    }
     if !["./", "../", "/", "file:///"].iter().any(|prefix| specifier.starts_with(prefix)) {
         return Err(if specifier.starts_with("node:") {
             format!("Cannot import '{specifier}': Node.js built-ins do not exist here")
@@ -398,10 +410,11 @@ fn kind_of(
 ) -> Result<Kind, String> {
     let mut kind = Kind::JavaScript;
     for index in (0..attributes.length()).step_by(stride) {
-        let part = |at| -> String {
+        let mut part = |at| -> String {
             let value: Option<v8::Local<'_, v8::Value>> =
                 attributes.get(scope, at).and_then(|data| data.try_into().ok());
-            value.map(|value| value.to_rust_string_lossy(scope)).unwrap_or_default()
+            let value = value.and_then(|value| v8::Local::<v8::String>::try_from(value).ok());
+            value.map(|value| limits::excerpt(scope, value)).unwrap_or_default()
         };
         let (key, value) = (part(index), part(index + 1));
         kind = match (key.as_str(), value.as_str()) {
@@ -458,6 +471,14 @@ mod tests {
             let found = target(specifier, referrer, Kind::JavaScript).ok().map(|(path, _)| path);
             assert_eq!(found.as_deref(), expected, "{specifier} from {referrer}");
         }
+    }
+
+    #[test]
+    fn a_specifier_longer_than_any_path_is_not_resolved() {
+        let path = |length: usize| format!("./{}", "a/".repeat(length / 2 - 1));
+        assert!(target(&path(4096), "a.js", Kind::JavaScript).is_ok());
+        let refused = target(&path(4098), "a.js", Kind::JavaScript).unwrap_err();
+        assert!(refused.len() < 100, "it does not say all of it: {refused}");
     }
 
     #[test]

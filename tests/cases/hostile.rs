@@ -1,13 +1,31 @@
 //! Apps that mean harm: none may take the process, a thread or a neighbour along.
 
 use super::limits::beside_a_neighbour;
-use crate::support::{Setup, eventually};
+use crate::support::{Response, Setup, eventually};
+
+/// `count` headers, each with a name of six bytes and a value of `length`.
+fn headers(count: usize, length: usize) -> String {
+    format!(
+        "return new Response(\"\", {{ headers: Array.from({{ length: {count} }}, \
+         (_, n) => [\"x-\" + (1000 + n % 4), \"v\".repeat({length})]) }});"
+    )
+}
 
 #[test]
-fn more_headers_than_can_be_held_are_the_apps_own_error() {
-    let script = "return new Response(\"\", { headers: Array.from({ length: 40000 }, (_, n) => [`x-${n}`, \"v\"]) });";
-    let (_, answer) = beside_a_neighbour("", script);
-    answer.fails(500, "app_error");
+fn a_response_may_have_many_headers() {
+    for (count, length) in [(999, 1), (2, 100_000)] {
+        let (_, answer) = beside_a_neighbour("", &headers(count, length));
+        let sent = (1000..1004).map(|n| answer.header_all(&format!("x-{n}")).len()).sum::<usize>();
+        assert_eq!((answer.status, sent), (200, count));
+    }
+}
+
+#[test]
+fn more_headers_than_a_head_may_have_are_the_apps_own_error() {
+    for (count, length) in [(1001, 1), (100_000, 1), (3, 100_000), (1, 1 << 23)] {
+        let (_, answer) = beside_a_neighbour("", &headers(count, length));
+        answer.fails(500, "app_error");
+    }
 }
 
 #[test]
@@ -51,4 +69,81 @@ fn buffers_that_reserve_addresses_leave_some_to_others() {
                   kept.push(new ArrayBuffer(1, { maxByteLength: 8192 }));";
     let (_, mappings) = held(script);
     assert!(mappings < 5000, "nano has {mappings} mappings");
+}
+
+/// Runs `script` and checks that nano never held much for it.
+#[track_caller]
+fn takes_little_memory(script: &str) -> Response {
+    let (nano, answer) = beside_a_neighbour(r#"memory="64MiB""#, script);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", nano.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak >> 10 < 400, "nano held {} MiB", peak >> 10);
+    answer
+}
+
+#[test]
+fn texts_larger_than_memory_are_not_copied() {
+    let script = r#"
+        const huge = "x".repeat(2 ** 29 - 24);
+        const wide = "\u1234".repeat(2 ** 29 - 100);
+        const outcome = (attempt) => { try { attempt(); return "done"; } catch (error) { return error.name; } };
+        const url = new URL("http://x/");
+        return new Response([
+            outcome(() => console.log(huge)),
+            outcome(() => new URL(`http://x/#${wide}`)),
+            outcome(() => { url.search = "\u1234".repeat(2 ** 20); }),
+            outcome(() => { url.hash = wide; }),
+            outcome(() => new TextEncoder().encode(huge)),
+            outcome(() => String(new URLSearchParams({ huge }))),
+            outcome(() => String(new URLSearchParams(Array(400).fill(["x", "\u1234".repeat(2 ** 20)])))),
+            url.href,
+        ].join(" "));"#;
+    let answer = takes_little_memory(script);
+    answer.says("done TypeError TypeError TypeError RangeError RangeError RangeError http://x/");
+}
+
+#[test]
+fn an_answer_larger_than_memory_is_the_apps_own_error() {
+    takes_little_memory(r#"return new Response("x".repeat(2 ** 29 - 24));"#).fails(500, "app_error");
+}
+
+#[test]
+fn an_exception_larger_than_memory_is_not_copied() {
+    let thrown = r#"Object.defineProperty(new Error(), "stack", { value: "x".repeat(2 ** 28) })"#;
+    for thrown in [thrown, r#""x".repeat(2 ** 28)"#] {
+        takes_little_memory(&format!("throw {thrown};")).fails(500, "app_error");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_late_handlers_take_no_time() {
+    let script = "const late = Array.from({ length: 1e5 }, () => Promise.reject(1)); \
+                  for (const promise of late) promise.catch(() => {});";
+    let (nano, answer) = beside_a_neighbour(r#"cpu="2s""#, script);
+    answer.says("survived");
+    assert!(!nano.output().contains("unhandled"));
+}
+
+#[test]
+fn form_data_without_end_are_ended() {
+    let script = r#"for (;;) new URLSearchParams("&x".repeat(2 ** 22));"#;
+    let (nano, answer) = beside_a_neighbour(r#"cpu="100ms" memory="512MiB""#, script);
+    answer.fails(503, "cpu_limit");
+    assert!(!nano.output().contains("a thread is lost"));
+}
+
+#[test]
+fn modules_without_end_are_not_compiled_to_the_end() {
+    let many = 20_000;
+    let imports = |to: usize| (0..to).map(|n| format!("import \"./m{n}.js\";\n")).collect::<String>();
+    let entry = imports(many) + "export default { fetch: () => new Response(\"loaded\") };";
+    let mut setup = Setup::new().app("bad", r#"limits startup="100ms" isolates=1"#, &entry);
+    for n in 0..many {
+        setup = setup.file(&format!("bad/m{n}.js"), "export {};");
+    }
+    let nano = setup.start();
+    nano.get("bad", "/").fails(500, "app_load");
+    // A thread that is lost cannot say so.
+    nano.logged("the reason", |line| line["message"].to_string().contains("limits startup"));
 }
