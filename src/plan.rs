@@ -124,7 +124,7 @@ pub struct Claim {
     pub path: Option<String>,
 }
 
-/// An app's limits (DESIGN §6).
+/// What an app may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of V8 heap, buffers and wasm memory, per isolate.

@@ -359,7 +359,7 @@ impl AppLoop {
         // What the loop itself has used since is nobody's.
         self.base.cpu = turn::thread_cpu();
         let worker = &self.base.worker;
-        let (usage, fits) = memory::sample(&mut self.base.realm.isolate, worker);
+        let (usage, fits) = memory::sample(&mut self.base.realm.isolate, worker, 0);
         if !fits {
             worker.turns.condemn(Verdict::Memory);
         }

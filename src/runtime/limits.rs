@@ -14,8 +14,8 @@ pub(crate) fn has_room(scope: &mut v8::PinScope<'_, '_>, bytes: usize) -> bool {
     if bytes <= SMALL {
         return true;
     }
-    let limit = state::of(scope).worker.memory_limit();
-    limit.checked_sub(bytes).is_some_and(|rest| memory::sample(scope, rest).1)
+    let state = state::of(scope);
+    memory::sample(scope, &state.worker, bytes).1
 }
 
 /// Whether the app's memory limit leaves room for a copy of `string` in UTF-8.

@@ -140,9 +140,11 @@ impl Usage {
     }
 }
 
-/// Reads how much the isolate uses. Over the limit, what is garbage is collected first; false if it is still over.
-pub(super) fn sample(isolate: &mut v8::Isolate, worker: &Worker) -> (Usage, bool) {
-    let (usage, limit) = (Usage::read(isolate, worker), worker.memory_limit());
+/// Reads how much the isolate uses, and whether the limit leaves room for `more` bytes. What is garbage is collected
+/// first, where that may help.
+pub(super) fn sample(isolate: &mut v8::Isolate, worker: &Worker, more: usize) -> (Usage, bool) {
+    let Some(limit) = worker.memory_limit().checked_sub(more) else { return (Usage::read(isolate, worker), false) };
+    let usage = Usage::read(isolate, worker);
     if usage.total() <= limit {
         return (usage, true);
     }

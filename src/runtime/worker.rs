@@ -135,7 +135,7 @@ unsafe extern "C" fn end_turn(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_voi
 unsafe extern "C" fn check_memory(isolate: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
     // SAFETY: see `interrupt`; V8 passes the isolate it has interrupted, entered on this thread.
     let (worker, mut isolate) = unsafe { (&*data.cast::<Worker>(), v8::Isolate::from_raw_isolate_ptr(isolate)) };
-    if !memory::sample(&mut isolate, worker).1 {
+    if !memory::sample(&mut isolate, worker, 0).1 {
         worker.turns.condemn(Verdict::Memory);
         worker.turns.blame(realm::current_request(&mut isolate));
         isolate.terminate_execution();
