@@ -63,7 +63,7 @@ pub type Reply = Result<Response, Fault>;
 pub struct Response {
     /// 200–599; 101 is the gateway's own.
     pub status: StatusCode,
-    /// Without `connection`, `transfer-encoding` and the other hop-by-hop fields (RFC 9110 §7.6.1).
+    /// As the app set them; the gateway takes out what frames the message or ends at this hop (RFC 9110 §7.6.1).
     pub headers: HeaderMap,
     /// The body.
     pub body: ResponseBody,
