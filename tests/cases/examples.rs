@@ -33,7 +33,7 @@ fn examples() -> Nano {
         .listener("stream", "")
         .config(
             "app \"hello\" \"examples/hello\"\n\
-             app \"json-api\" \"examples/json-api\" { host \"api.localhost\"; path \"/api/*\"; }\n\
+             app \"json-api\" \"examples/json-api\" { host \"api.localhost\"; path \"/api/*\"; limits isolates=1; }\n\
              app \"stream\" \"examples/stream\" { listen \"stream\"; }\n",
         )
         .start()
