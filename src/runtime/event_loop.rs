@@ -35,6 +35,10 @@ const SAMPLE_EVERY: u32 = 64;
 /// A turn shorter than this is charged by the wall clock.
 const SHORT_TURN: Duration = Duration::from_micros(100);
 
+/// A turn is ended for no less: what is left of a request's time may be less than the clock above is late, and a
+/// request that is over between two turns ends without harm to the isolate.
+const LEAST_BUDGET: Duration = Duration::from_millis(10);
+
 /// Far enough for a timer that stands for none.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -326,9 +330,13 @@ impl AppLoop {
         match self.phase {
             Phase::Loading { cpu, deadline } => {
                 let spent = self.base.cpu.saturating_sub(cpu);
-                (self.pool.app.limits.startup.saturating_sub(spent), Some(deadline))
+                // The turn that finds at the deadline that nothing has settled is not over it.
+                (self.pool.app.limits.startup.saturating_sub(spent), Some(deadline + LEAST_BUDGET))
             }
-            Phase::Ready => self.state.budget(token),
+            Phase::Ready => {
+                let (left, wall) = self.state.budget(token);
+                (left.max(LEAST_BUDGET), wall)
+            }
         }
     }
 
