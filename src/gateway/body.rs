@@ -136,7 +136,7 @@ pub(super) struct Outbound {
     content: Content,
     /// Whether the client is to take the next chunk, rather than the app to make it.
     offered: bool,
-    flight: Option<Flight>,
+    flight: Option<Box<Flight>>,
 }
 
 /// What is left to send.
@@ -157,7 +157,7 @@ pub(super) enum Content {
 pub(super) struct Cut;
 
 impl Outbound {
-    pub(super) fn new(content: Content, mut flight: Flight) -> Self {
+    pub(super) fn new(content: Content, mut flight: Box<Flight>) -> Self {
         let content = match content {
             Content::Full(bytes) if bytes.is_empty() => Content::Empty,
             content => content,

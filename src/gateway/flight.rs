@@ -35,9 +35,10 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    pub(super) fn begin(connection: &Arc<Connection>, head: Parts) -> Self {
+    /// Boxed: it goes through many hands, and is large.
+    pub(super) fn begin(connection: &Arc<Connection>, head: Parts) -> Box<Self> {
         let connection = Arc::clone(connection);
-        Self {
+        Box::new(Self {
             began: connection.activity.begin(),
             view: connection.socket.view(),
             id: connection.peer.request_id(&head.headers),
@@ -51,7 +52,7 @@ impl Flight {
             bytes_out: 0,
             refused_body: false,
             complete: false,
-        }
+        })
     }
 
     /// An app has been found: the request counts as its own from here on.

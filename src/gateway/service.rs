@@ -176,7 +176,7 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 }
 
 /// An answer of nano's own.
-fn refuse(mut flight: Flight, refusal: Refusal) -> Response<Outbound> {
+fn refuse(mut flight: Box<Flight>, refusal: Refusal) -> Response<Outbound> {
     let code = refusal.fault.code;
     let app = flight.app().map(|app| &*app.app.name);
     let (status, headers, body) = refusal.answer(app, &flight.id);
@@ -194,7 +194,7 @@ fn refuse(mut flight: Flight, refusal: Refusal) -> Response<Outbound> {
 }
 
 /// The app's answer, with what it may not say taken out.
-fn respond(flight: Flight, status: StatusCode, mut headers: HeaderMap, body: ResponseBody) -> Response<Outbound> {
+fn respond(flight: Box<Flight>, status: StatusCode, mut headers: HeaderMap, body: ResponseBody) -> Response<Outbound> {
     if !(200..=599).contains(&status.as_u16()) {
         flight.abort(ErrorCode::AppError);
         return refuse(flight, ErrorCode::AppError.into());
@@ -239,7 +239,7 @@ fn is_length(value: &HeaderValue) -> bool {
 
 /// What every response has.
 fn send(
-    mut flight: Flight,
+    mut flight: Box<Flight>,
     status: StatusCode,
     mut headers: HeaderMap,
     content: Content,
