@@ -1,6 +1,7 @@
 //! One request from its head to its last byte: what the log and the metrics will say of it, said exactly once when it
 //! is dropped, and the promise that its app learns of a client that left.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,8 @@ use super::activity::Activity;
 use super::body::Intake;
 use super::connection::Connection;
 use super::listener::View;
-use super::{AppService, error, target};
+use super::target::{self, Malformed};
+use super::{AppService, error};
 use crate::event::{ErrorCode, Exchange, RequestId};
 use crate::observability::log::AccessRecord;
 use crate::observability::metrics::AppMetrics;
@@ -21,6 +23,8 @@ pub(super) struct Flight {
     pub(super) view: Arc<View>,
     pub(super) id: RequestId,
     pub(super) head: Parts,
+    /// As routing sees it.
+    pub(super) host: Result<String, Malformed>,
     began: Instant,
     app: Option<usize>,
     intake: Option<Arc<Intake>>,
@@ -42,6 +46,7 @@ impl Flight {
             began: connection.activity.begin(),
             view: connection.socket.view(),
             id: connection.peer.request_id(&head.headers),
+            host: target::host(&head).map(Cow::into_owned),
             head,
             connection,
             app: None,
@@ -139,14 +144,14 @@ impl Drop for Flight {
             app: self.app().map(|app| &*app.app.name),
             request_id: &self.id,
             method: self.head.method.as_str(),
-            host: &target::host(&self.head).unwrap_or_default(),
+            host: self.host.as_deref().unwrap_or_default(),
             path: self.head.uri.path(),
             status: self.status,
             duration,
             cpu: self.exchange.as_ref().map_or(Duration::ZERO, |exchange| exchange.cpu()),
             bytes_in: self.intake.as_ref().map_or(0, |intake| intake.bytes()),
             bytes_out: self.bytes_out,
-            client: self.connection.peer.client(&self.head.headers, &self.connection.settings.trust_proxy),
+            client: &self.connection.peer.client(&self.head.headers, &self.connection.settings.trust_proxy),
             error: self.error,
         });
     }

@@ -1,6 +1,7 @@
 //! Who a request comes from: the peer itself, or what a trusted proxy says of its client. Headers of anybody else that
 //! claim to know are removed before an app sees them.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{FORWARDED, HeaderName};
@@ -31,9 +32,9 @@ impl Peer {
     }
 
     /// The client's address: the right-most of `X-Forwarded-For` that is no trusted proxy's, or the peer's own.
-    pub(super) fn client(&self, headers: &HeaderMap, trust: &[IpNet]) -> IpAddr {
+    pub(super) fn client(&self, headers: &HeaderMap, trust: &[IpNet]) -> Cow<'_, str> {
         if !self.trusted {
-            return self.address;
+            return (&*self.text).into();
         }
         let mut client = self.address;
         for entry in headers.get_all(X_FORWARDED_FOR).iter().rev().flat_map(entries) {
@@ -44,25 +45,25 @@ impl Peer {
                 break;
             }
         }
-        client
+        client.to_string().into()
     }
 
     /// The scheme the client used, as far as can be known. Only `http` and `https` are believed.
     pub(super) fn scheme(&self, headers: &HeaderMap) -> &'static str {
-        let claimed = headers.get(X_FORWARDED_PROTO).filter(|_| self.trusted);
+        let claimed = self.believed(headers, &X_FORWARDED_PROTO);
         if claimed.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https")) { "https" } else { "http" }
     }
 
     /// A trusted proxy's own id for the request, or a fresh one.
     pub(super) fn request_id(&self, headers: &HeaderMap) -> RequestId {
-        let given = headers.get(X_REQUEST_ID).filter(|_| self.trusted);
+        let given = self.believed(headers, &X_REQUEST_ID);
         given.and_then(RequestId::parse).unwrap_or_default()
     }
 
     /// `X-Forwarded-For` as the app shall see it: the believed chain, then the peer.
     pub(super) fn chain(&self, headers: &HeaderMap) -> Option<String> {
-        let mut given = headers.get_all(X_FORWARDED_FOR).iter().filter(|_| self.trusted).peekable();
-        given.peek()?;
+        self.believed(headers, &X_FORWARDED_FOR)?;
+        let given = headers.get_all(X_FORWARDED_FOR).iter();
         let mut chain = String::new();
         for value in given.filter_map(|value| value.to_str().ok()).filter(|value| !value.is_empty()) {
             chain.push_str(value);
@@ -70,6 +71,11 @@ impl Peer {
         }
         chain.push_str(&self.text);
         Some(chain)
+    }
+
+    /// A field's first value, if its word counts.
+    fn believed<'h>(&self, headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+        if self.trusted { headers.get(name) } else { None }
     }
 
     /// The peer's address as text.

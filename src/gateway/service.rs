@@ -42,7 +42,8 @@ where
     let (head, body) = request.into_parts();
     let mut flight = Flight::begin(&connection, head);
     let (plan, settings) = (&flight.view.serving.plan, &connection.settings);
-    let app = match target::route(plan, flight.view.listener, &flight.head, settings.max_header) {
+    let host = flight.host.as_deref().map_err(|malformed| *malformed);
+    let app = match target::route(plan, flight.view.listener, &flight.head, host, settings.max_header) {
         Ok(app) => app,
         Err(refusal) => {
             if !body.is_end_stream() {
@@ -202,8 +203,9 @@ fn respond(flight: Box<Flight>, status: StatusCode, mut headers: HeaderMap, body
     for name in named_by_connection(&headers) {
         headers.remove(name);
     }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
+    // Hardly any app sets one: a look is cheaper than seven removals.
+    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        HOP_BY_HOP.iter().for_each(|name| _ = headers.remove(name));
     }
     let claimed = headers.remove(CONTENT_LENGTH);
     let content = match body {

@@ -19,7 +19,13 @@ const MAX_TARGET: usize = 16 * 1024;
 const FIELD_OVERHEAD: usize = 4;
 
 /// The app that answers, by index.
-pub(super) fn route(plan: &Plan, listener: usize, head: &Parts, max_header: usize) -> Result<usize, Refusal> {
+pub(super) fn route(
+    plan: &Plan,
+    listener: usize,
+    head: &Parts,
+    host: Result<&str, Malformed>,
+    max_header: usize,
+) -> Result<usize, Refusal> {
     let target = path_and_query(head);
     if target.len() > MAX_TARGET {
         return Err(ErrorCode::UriTooLong.into());
@@ -30,13 +36,13 @@ pub(super) fn route(plan: &Plan, listener: usize, head: &Parts, max_header: usiz
     if head.method == Method::CONNECT || head.method == Method::TRACE || head.method.as_str() == "TRACK" {
         return Err(Refusal::method());
     }
-    let host = host(head)?;
+    let host = host?;
     // `OPTIONS *` asks about the server, which is no app: refused, as nginx does.
     if !target.starts_with('/') {
         return Err(ErrorCode::BadRequest.into());
     }
     let path = normalize_path(head.uri.path()).map_err(|_| ErrorCode::BadRequest)?;
-    plan.routes.lookup(listener, &host, &path).ok_or_else(|| ErrorCode::NoRoute.into())
+    plan.routes.lookup(listener, host, &path).ok_or_else(|| ErrorCode::NoRoute.into())
 }
 
 /// The host as routing sees it; empty where HTTP/1.0 names none.
@@ -48,7 +54,7 @@ pub(super) fn host(head: &Parts) -> Result<Cow<'_, str>, Malformed> {
 }
 
 /// The host is missing, ambiguous or not a host.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
 impl From<Malformed> for Refusal {

@@ -14,7 +14,6 @@ mod sink;
 mod tests;
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -78,7 +77,7 @@ pub struct AccessRecord<'a> {
     /// Bytes of response body.
     pub bytes_out: u64,
     /// The client, as `trust-proxy` allows to know it.
-    pub client: IpAddr,
+    pub client: &'a str,
     /// Why the answer is not the app's own.
     pub error: Option<ErrorCode>,
 }

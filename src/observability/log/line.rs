@@ -3,6 +3,7 @@
 //! Whatever an app, a client or an error message contains, a line stays one line: control characters, and in text
 //! those that reorder or break lines, are escaped.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
@@ -74,7 +75,9 @@ impl Line<'_> {
     }
 
     fn json(&self, at: SystemTime, out: &mut Vec<u8>) {
-        put(out, format_args!("{{\"timestamp\":\"{}\",\"level\":\"", humantime::format_rfc3339_micros(at)));
+        out.extend_from_slice(b"{\"timestamp\":\"");
+        timestamp(out, at);
+        out.extend_from_slice(b"\",\"level\":\"");
         out.extend_from_slice(level_name(self.level).as_bytes());
         out.extend_from_slice(b"\",\"kind\":\"");
         out.extend_from_slice(kind_name(self.kind).as_bytes());
@@ -106,15 +109,8 @@ impl Line<'_> {
     }
 
     fn text(&self, at: SystemTime, out: &mut Vec<u8>) {
-        put(
-            out,
-            format_args!(
-                "{} {:5} {:7}",
-                humantime::format_rfc3339_micros(at),
-                level_name(self.level).to_ascii_uppercase(),
-                kind_name(self.kind)
-            ),
-        );
+        timestamp(out, at);
+        put(out, format_args!(" {:5} {:7}", level_name(self.level).to_ascii_uppercase(), kind_name(self.kind)));
         if let Some(app) = self.app {
             out.push(b' ');
             escape_text(out, app);
@@ -149,7 +145,7 @@ fn access_json(record: &AccessRecord<'_>, out: &mut Vec<u8>) {
     millis(out, ",\"cpu_ms\":", record.cpu);
     number(out, ",\"bytes_in\":", record.bytes_in);
     number(out, ",\"bytes_out\":", record.bytes_out);
-    put(out, format_args!(",\"client\":\"{}\"", record.client));
+    member(out, "client", record.client);
     if let Some(error) = record.error {
         member(out, "error", error.as_str());
     }
@@ -165,7 +161,8 @@ fn access_text(record: &AccessRecord<'_>, out: &mut Vec<u8>) {
     millis(out, "ms cpu=", record.cpu);
     number(out, "ms in=", record.bytes_in);
     number(out, " out=", record.bytes_out);
-    put(out, format_args!(" client={}", record.client));
+    out.extend_from_slice(b" client=");
+    out.extend_from_slice(record.client.as_bytes());
     if let Some(error) = record.error {
         put(out, format_args!(" error={error}"));
     }
@@ -182,6 +179,28 @@ fn millis(out: &mut Vec<u8>, before: &str, time: Duration) {
     number(out, before, micros / 1000);
     let [hundreds, tens, ones] = [100, 10, 1].map(|place| b'0' + (micros / place % 10) as u8);
     out.extend_from_slice(&[b'.', hundreds, tens, ones]);
+}
+
+/// RFC 3339 in UTC, to the microsecond. The date and time of the current second are made once a second and thread.
+fn timestamp(out: &mut Vec<u8>, at: SystemTime) {
+    thread_local! {
+        static SECOND: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+    }
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != since.as_secs() {
+            let whole = SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs());
+            *text = humantime::format_rfc3339_seconds(whole).to_string();
+            text.truncate(text.len() - "Z".len());
+            *second = since.as_secs();
+        }
+        out.extend_from_slice(text.as_bytes());
+    });
+    let micros = since.subsec_micros();
+    let digits = [100_000, 10_000, 1000, 100, 10, 1].map(|place| b'0' + (micros / place % 10) as u8);
+    out.push(b'.');
+    out.extend_from_slice(&digits);
+    out.push(b'Z');
 }
 
 fn level_name(level: Level) -> &'static str {
@@ -313,7 +332,7 @@ mod tests {
             cpu: Duration::from_nanos(60_999),
             bytes_in: 0,
             bytes_out: 17,
-            client: "::1".parse().unwrap(),
+            client: "::1",
             error: Some(ErrorCode::NoRoute),
         }
     }
