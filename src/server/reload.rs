@@ -12,12 +12,17 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
 
 use super::{Parts, generations};
 use crate::gateway::{BindError, Bound};
 use crate::observability::metrics::AppMetrics;
 use crate::plan::{App, Level, Plan, PlanError};
 use crate::runtime::Pool;
+
+/// How long one app's new code may take to load before the reload goes on without it: whoever waits for something that
+/// does not come holds up the other apps' changes.
+const LOADING: Duration = Duration::from_secs(5);
 
 /// Why a reload changes nothing.
 #[derive(Debug, thiserror::Error)]
@@ -185,7 +190,11 @@ async fn load(pools: impl Iterator<Item = (usize, Arc<Pool>)>) -> Vec<(usize, St
         let turns = Arc::clone(&turns);
         loads.spawn(async move {
             let _turn = turns.acquire().await;
-            (index, pool.warm().await.map_err(|error| error.to_string()))
+            let loaded = match timeout(LOADING, pool.warm()).await {
+                Ok(loaded) => loaded.map_err(|error| error.to_string()),
+                Err(_) => Err(format!("it was still loading after {LOADING:?}")),
+            };
+            (index, loaded)
         });
     }
     let loaded = loads.join_all().await;

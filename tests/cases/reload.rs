@@ -86,6 +86,17 @@ fn code_that_no_longer_loads_leaves_the_previous_generation_in_place() {
     eventually("the mended code", || (nano.get("a", "/").text() == "mended").then_some(()));
 }
 
+#[test]
+fn code_that_never_finishes_loading_does_not_hold_up_the_reload() {
+    let mut nano = Setup::new().app("a", "", &says("old")).app("b", "", &says("old")).start();
+    nano.get("a", "/").says("old");
+    nano.get("b", "/").says("old");
+    let waits = "await new Promise(() => {});\nexport default {};";
+    assert!(nano.change(|setup| setup.file("a/index.js", waits).file("b/index.js", says("new"))));
+    nano.get("a", "/").says("old");
+    nano.get("b", "/").says("new");
+}
+
 /// Checks that a plan is rejected and the running one goes on.
 #[track_caller]
 fn rejected(edit: impl FnOnce(Setup) -> Setup) {
