@@ -111,7 +111,7 @@ pub enum ErrorCode {
     MemoryLimit,
     /// Over the wall limit.
     Timeout,
-    /// The app's queue is full.
+    /// The app's queue is full, or too much of its answers waits for clients.
     Overloaded,
     /// The app failed too often and pauses.
     AppStopped,

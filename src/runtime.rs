@@ -26,6 +26,7 @@ mod state;
 pub(crate) mod testing;
 mod timers;
 mod turn;
+mod unsent;
 mod watchdog;
 mod worker;
 

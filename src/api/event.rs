@@ -16,6 +16,8 @@ use crate::runtime::{self, Op};
 const FIELDS: u32 = 1000;
 const HEAD: usize = 256 << 10;
 
+const UNTAKEN: &str = "the app's clients have not taken twice as much of its responses as its isolates may use";
+
 /// The native functions of `event.js`, `request.js` and `body.js`.
 pub const OPS: &[Op] = crate::ops![
     request_method,
@@ -156,20 +158,31 @@ fn error<'s>(
 /// a `Uint8Array` or null.
 fn respond(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
     let token = token(scope, &args);
+    let state = runtime::state(scope);
     let Some(mut response) = head(scope, &args) else { return };
     let body = args.get(3);
+    let mut whole = None;
     if let Ok(text) = Local::<v8::String>::try_from(body) {
         if !value::has_room_for(scope, text) {
             return;
         }
         let mut bytes = vec![0; text.utf8_length(scope)];
         text.write_utf8_v2(scope, &mut bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
-        response.body = ResponseBody::Full(bytes.into());
+        whole = Some(bytes);
     } else if !body.is_null() {
-        let Some(bytes) = value::bytes(scope, &args, 3, Bytes::copy_from_slice) else { return };
+        whole = value::bytes(scope, &args, 3, <[u8]>::to_vec);
+        if whole.is_none() {
+            return;
+        }
+    }
+    if let Some(bytes) = whole {
+        let Some(bytes) = state.charge_unsent(bytes) else {
+            state.log(Level::Error, token, UNTAKEN);
+            return state.fail(token, ErrorCode::MemoryLimit.into());
+        };
         response.body = ResponseBody::Full(bytes);
     }
-    runtime::state(scope).respond(token, response, false);
+    state.respond(token, response, false);
 }
 
 /// `respond_stream(token, status, headers)`: the head; `stream_write` sends the body.
@@ -234,12 +247,13 @@ fn latin1(scope: &mut PinScope<'_, '_>, array: Local<'_, v8::Array>, index: u32)
 /// of that.
 fn stream_write(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let token = token(scope, &args);
-    let Some(bytes) = value::bytes(scope, &args, 1, Bytes::copy_from_slice) else { return };
+    let Some(bytes) = value::bytes(scope, &args, 1, <[u8]>::to_vec) else { return };
     let state = runtime::state(scope);
     let Some(chunks) = state.chunks(token) else { return rv.set_bool(false) };
     if bytes.is_empty() {
         return rv.set_bool(true);
     }
+    let Some(bytes) = state.charge_unsent(bytes) else { return value::throw_range_error(scope, UNTAKEN) };
     let mut rest = Ok(bytes);
     if state.may_go_on() {
         match chunks.try_send(rest) {

@@ -13,6 +13,7 @@ use super::faults::{Failure, Faults};
 use super::mailbox::Message;
 use super::sources::Sources;
 use super::turn::Verdict;
+use super::unsent::Unsent;
 use super::worker::Worker;
 use super::{RuntimeInner, StartKind};
 use crate::event::wake;
@@ -37,6 +38,7 @@ pub struct Pool {
     pub(super) log: AppLog,
     pub(super) metrics: Arc<AppMetrics>,
     pub(super) sources: Sources,
+    pub(super) unsent: Arc<Unsent>,
     runtime: Arc<RuntimeInner>,
     state: Mutex<State>,
     /// Told whenever the last request in flight has ended.
@@ -67,6 +69,7 @@ impl Pool {
     pub(super) fn new(runtime: Arc<RuntimeInner>, app: Arc<App>, log: AppLog, metrics: Arc<AppMetrics>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             sources: Sources::new(&app.folder, app.limits.memory),
+            unsent: Unsent::new(app.limits.memory.saturating_mul(app.limits.isolates)),
             app,
             log,
             metrics,
@@ -313,6 +316,10 @@ impl Pool {
         if state.load_failed.as_ref().is_some_and(|(at, _)| now.duration_since(*at) < LOAD_RETRY) {
             return Err(ErrorCode::AppLoad.into());
         }
+        let overloaded = Fault { code: ErrorCode::Overloaded, retry_after: Some(Duration::from_secs(1)) };
+        if self.unsent.is_plenty() {
+            return Err(overloaded);
+        }
         if let Some(at) = self.choose(state) {
             if state.workers[at].active.is_empty() && state.workers[at].state == IsolateState::Idle {
                 self.set_state(&mut state.workers[at], IsolateState::Busy);
@@ -322,7 +329,7 @@ impl Pool {
             state.queue.push_back(Arc::clone(ticket));
             Ok(None)
         } else {
-            Err(Fault { code: ErrorCode::Overloaded, retry_after: Some(Duration::from_secs(1)) })
+            Err(overloaded)
         }
     }
 

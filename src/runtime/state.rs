@@ -283,6 +283,11 @@ impl State {
         self.requests.borrow().get(&token).and_then(|request| request.chunks.clone())
     }
 
+    /// `data` as part of a response; `None` if the app's clients have too much yet to take.
+    pub(crate) fn charge_unsent(&self, data: Vec<u8>) -> Option<Bytes> {
+        self.pool.unsent.charge(data)
+    }
+
     /// Answers a request when the running turn has ended. With `streamed`, the body is what is written afterwards.
     pub(crate) fn respond(&self, token: u32, mut response: Response, streamed: bool) {
         let mut requests = self.requests.borrow_mut();

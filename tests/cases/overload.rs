@@ -101,6 +101,28 @@ fn an_app_that_loses_three_workers_pauses() {
 }
 
 #[test]
+fn an_app_whose_clients_do_not_take_its_answers_gets_no_more_requests() {
+    let nano = Setup::new()
+        .app("large", r#"limits memory="32MiB" isolates=1"#, &answers("\"x\".repeat(12 << 20)"))
+        .app("neighbour", "", &says("unharmed"))
+        .start();
+    let mut slow: Vec<Conn> = (0..3).map(|_| nano.connect()).collect();
+    for (count, conn) in slow.iter_mut().enumerate() {
+        conn.write(Request::get("large", "/").bytes());
+        in_flight(&nano, "large", (count + 1) as f64);
+    }
+    let refused = eventually("the account to be full", || {
+        let answer = nano.get("large", "/");
+        (answer.status != 200).then_some(answer)
+    });
+    refused.fails(503, "overloaded");
+    assert!(refused.header("retry-after").is_some());
+    nano.get("neighbour", "/").says("unharmed");
+    drop(slow);
+    eventually("the app to be asked again", || (nano.get("large", "/").status == 200).then_some(()));
+}
+
+#[test]
 fn without_file_descriptors_connections_wait_until_there_are_some() {
     let nano = Setup::new().app("a", "", &says("a")).start();
     nano.get("a", "/").says("a");

@@ -1,0 +1,76 @@
+//! Response bytes that have left their isolate and that no client has taken yet. V8 no longer counts them, and whoever
+//! asks for much and reads slowly decides how long they stay: each app has an account for them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+/// Shorter ones are not worth their books: connections, and chunks per stream, are few enough.
+const SMALL: usize = 16 * 1024;
+
+/// One app's account.
+pub(crate) struct Unsent {
+    used: AtomicUsize,
+    /// Bytes with which the app gets no more requests. Twice as much, and those it has cannot answer.
+    plenty: usize,
+}
+
+impl Unsent {
+    pub(super) fn new(plenty: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), plenty })
+    }
+
+    /// Whether the app's clients have enough to take as it is.
+    pub(super) fn is_plenty(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.plenty
+    }
+
+    /// `data`, charged to the account for as long as any part of it is referred to; `None` if that is full.
+    pub(super) fn charge(self: &Arc<Self>, data: Vec<u8>) -> Option<Bytes> {
+        if data.len() <= SMALL {
+            return Some(data.into());
+        }
+        let most = self.plenty.saturating_mul(2);
+        let after = |used: usize| used.checked_add(data.len()).filter(|after| *after <= most);
+        self.used.try_update(Ordering::Relaxed, Ordering::Relaxed, after).ok()?;
+        Some(Bytes::from_owner(Charged { data, account: Arc::clone(self) }))
+    }
+}
+
+struct Charged {
+    data: Vec<u8>,
+    account: Arc<Unsent>,
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl Drop for Charged {
+    fn drop(&mut self) {
+        self.account.used.fetch_sub(self.data.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_makes_room_and_what_is_small_needs_none() {
+        let account = Unsent::new(100_000);
+        let mut first = account.charge(vec![1; 150_000]).unwrap();
+        assert!(account.is_plenty());
+        assert!(account.charge(vec![2; 50_001]).is_none());
+        let rest = first.split_off(149_999);
+        drop(first);
+        assert!(account.is_plenty(), "its last byte keeps a buffer alive");
+        assert!(account.charge(vec![3; SMALL]).is_some());
+        drop(rest);
+        assert!(!account.is_plenty());
+        assert!(account.charge(vec![2; 200_000]).is_some());
+    }
+}
