@@ -76,10 +76,9 @@ pub(super) fn initialize(max_wasm_memory: usize) -> Foreground {
         "--no-memory-pool-share-memory-on-teardown".to_owned(),
         // Per context means by an embedder's callback, and there is none: no SharedArrayBuffer anywhere.
         "--enable-sharedarraybuffer-per-context".to_owned(),
-        // With these, V8 leaves out the check by which code is ended in a loop around one it made itself: around
+        // With it, V8 leaves out the check by which code is ended in a loop around one it made itself: around
         // `new Array(1000)`, say. Nothing ends such a loop.
         "--no-turboshaft-loop-unrolling".to_owned(),
-        "--no-wasm-loop-unrolling".to_owned(),
         // Stack of JavaScript in KiB; the workers' threads are given four times as much.
         "--stack-size=984".to_owned(),
     ];
