@@ -7,8 +7,8 @@
     ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, ArrayBufferPrototypeGetDetached,
     ArrayBufferPrototypeGetResizable, DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength,
     DataViewPrototypeGetByteOffset, IteratorPrototype, MathTrunc, NumberIsFinite, NumberMAX_SAFE_INTEGER,
-    ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, ReflectGetOwnPropertyDescriptor, ReflectOwnKeys,
-    RegExpPrototypeExec, StringPrototypeToWellFormed, SymbolIterator, SymbolToStringTag, TypeError,
+    ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf,
+    ReflectOwnKeys, RegExpPrototypeExec, Set, SetPrototypeAdd, SetPrototypeHas, StringPrototypeToWellFormed, SymbolIterator, SymbolToStringTag, TypeError,
     TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength: getByteLength, TypedArrayPrototypeGetByteOffset,
     TypedArrayPrototypeGetSymbolToStringTag: getKind, Uint8Array, isObject, newList, push,
   } = nano.primordials;
@@ -154,14 +154,17 @@
   /** §3.2.25: `value` itself, if it is a BufferSource. */
   function bufferSource(value, what) {
     const buffer = bufferOf(value);
-    if (buffer === undefined) throw new TypeError(`${what} is not an ArrayBuffer or a view of one`);
+    if (!isArrayBuffer(buffer)) throw new TypeError(`${what} is not an ArrayBuffer or a view of one`);
     if (ArrayBufferPrototypeGetResizable(buffer)) throw new TypeError(`${what} is resizable`);
     return value;
   }
 
   /** A `Uint8Array` over the bytes a BufferSource holds now; none if it has been detached. */
   function heldBytes(source) {
-    return ArrayBufferPrototypeGetDetached(bufferOf(source)) ? new Uint8Array(0) : bytesOf(source);
+    const buffer = bufferOf(source);
+    // A shared buffer, as a WebAssembly memory may have, is never detached.
+    const isDetached = isArrayBuffer(buffer) && ArrayBufferPrototypeGetDetached(buffer);
+    return isDetached ? new Uint8Array(0) : bytesOf(source);
   }
 
   /** A `Uint8Array` over the bytes of a BufferSource, or undefined if `value` is none (§3.2.25). */
@@ -203,8 +206,22 @@
     ObjectDefineProperty(prototype, SymbolToStringTag, { __proto__: null, value: name, configurable: true });
   }
 
+  /** The prototypes of all interfaces. */
+  const interfaces = new Set();
+
+  /** Whether an object is one of the platform's, by its prototypes. A proxy among them is not asked. */
+  function isPlatformObject(object) {
+    let holder = object;
+    while (holder !== null && nano.ops.kind_of(holder) !== "proxy") {
+      holder = ReflectGetPrototypeOf(holder);
+      if (SetPrototypeHas(interfaces, holder)) return true;
+    }
+    return false;
+  }
+
   /** Gives a class the shape of an interface: enumerable members and a class string. */
   function defineInterface(Class) {
+    SetPrototypeAdd(interfaces, Class.prototype);
     makeEnumerable(Class);
     makeEnumerable(Class.prototype);
     tag(Class.prototype, Class.name);
@@ -304,6 +321,6 @@
     DOMString, USVString, ByteString, unsignedShort, long, enforceRange,
     dictionary, dictionaryOf, enumeration, callback, sequence, sequenceFrom, record,
     isUint8Array, isArrayBuffer, isBufferSource, bufferSource, heldBytes, bytesOf, getByteLength,
-    requireArguments, defineInterface, defineConstants, defineIterable, makeEnumerable, tag,
+    requireArguments, defineInterface, isPlatformObject, defineConstants, defineIterable, makeEnumerable, tag,
   };
 });
