@@ -26,13 +26,47 @@ fn url_parse(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, 
         None
     } else {
         let Some(base) = self::input(scope, &args, 1, &mut base_buffer) else { return };
-        let Ok(base) = Url::parse(&base) else { return };
+        let Ok(base) = parse(&base, None) else { return };
         Some(base)
     };
-    if let Ok(url) = Url::options().base_url(base.as_ref()).parse(&input)
+    if let Ok(url) = parse(&input, base.as_ref())
         && url.as_str().len() <= LONGEST
     {
         return_url(scope, &mut rv, &url);
+    }
+}
+
+/// §4.4 "basic URL parser". Of what the crate does otherwise, two things are set right that apps meet.
+fn parse(input: &str, base: Option<&Url>) -> Result<Url, url::ParseError> {
+    let input = match base {
+        Some(base) => without_extra_slashes(input, base),
+        None => input.into(),
+    };
+    let mut url = Url::options().base_url(base).parse(&input)?;
+    encode_carets(&mut url);
+    Ok(url)
+}
+
+/// "Special authority ignore slashes state": `///host` is `//host` to a special base, where the crate finds no host.
+fn without_extra_slashes<'a>(input: &'a str, base: &Url) -> Cow<'a, str> {
+    if !matches!(base.scheme(), "http" | "https" | "ws" | "wss" | "ftp") {
+        return input.into();
+    }
+    let reference = input.trim_start_matches(|character: char| character <= ' ');
+    let rest = reference.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
+    let slashes = &reference.as_bytes()[..reference.len() - rest.len()];
+    match slashes.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count() {
+        0..=2 => input.into(),
+        _ => format!("//{rest}").into(),
+    }
+}
+
+/// "Path percent-encode set": it has U+005E (^), which the crate leaves as it is.
+fn encode_carets(url: &mut Url) {
+    // Where there is no authority, the crate would take two slashes at a path's beginning for one.
+    if url.has_authority() && url.path().contains('^') {
+        let path = url.path().replace('^', "%5E");
+        url.set_path(&path);
     }
 }
 
@@ -76,6 +110,7 @@ fn set(url: &mut Url, part: &str, text: &str) -> Result<(), ()> {
         "port" => quirks::set_port(url, text),
         "pathname" => {
             quirks::set_pathname(url, text);
+            encode_carets(url);
             Ok(())
         }
         "search" => {
@@ -220,6 +255,28 @@ mod tests {
         assert_eq!(parts("mailto:a@b?c"), ["mailto", "", "", "", "", "a@b", "?c", ""]);
         assert_eq!(parts("file:///x"), ["file", "", "", "", "", "/x", "", ""]);
         assert_eq!(parts("web+x:/.//p"), ["web+x", "", "", "", "", "//p", "", ""]);
+    }
+
+    #[test]
+    fn extra_slashes_before_a_host_are_passed_over_where_the_base_is_special() {
+        let http = Url::parse("http://a/b").expect("a URL");
+        for input in ["///x/y", "\\/\\x/y", " ////x/y", "/\t/\n/x/y", "//x/y"] {
+            assert_eq!(parse(input, Some(&http)).expect("a URL").as_str(), "http://x/y", "{input:?}");
+        }
+        assert_eq!(parse("/x///y", Some(&http)).expect("a URL").as_str(), "http://a/x///y");
+        assert!(parse("///", Some(&http)).is_err());
+        let other = Url::parse("web+a://a/b").expect("a URL");
+        assert_eq!(parse("///x/y", Some(&other)).expect("a URL").as_str(), "web+a:///x/y");
+    }
+
+    #[test]
+    fn carets_are_encoded_in_paths_alone() {
+        assert_eq!(parse("http://x/a^b?c^d#e^f", None).expect("a URL").as_str(), "http://x/a%5Eb?c^d#e^f");
+        assert_eq!(parse("mailto:a^b", None).expect("a URL").as_str(), "mailto:a^b");
+        assert_eq!(parse("web+a:/.//^", None).expect("a URL").as_str(), "web+a:/.//^");
+        let mut url = Url::parse("http://x/").expect("a URL");
+        assert_eq!(set(&mut url, "pathname", "^"), Ok(()));
+        assert_eq!(url.as_str(), "http://x/%5E");
     }
 
     #[test]

@@ -29,6 +29,12 @@ export const tests = {
     equal(new URL("//o/p", new URL("https://h/")).href, "https://o/p");
     throws(TypeError, () => new URL("a", "b"));
   },
+  "slashes too many before a host are passed over, and a caret in a path is encoded"() {
+    equal(new URL("///y/a^b?^", "http://x/").href, "http://y/a%5Eb?^");
+    const url = new URL("http://x/");
+    url.pathname = "/^";
+    equal(url.href, "http://x/%5E");
+  },
   "canParse and parse do not throw"() {
     ok(URL.canParse("http://x"));
     ok(!URL.canParse("x"));
