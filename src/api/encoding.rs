@@ -147,7 +147,19 @@ fn utf16_complete(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{complete, utf16_units};
+
+    proptest! {
+        #[test]
+        fn utf_16_is_decoded_as_the_standard_library_does(units in proptest::collection::vec(0xd700..=0xe010_u16, 0..12)) {
+            let bytes: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+            let (decoded, valid) = utf16_units(&bytes, true);
+            prop_assert_eq!(decoded, String::from_utf16_lossy(&units).encode_utf16().collect::<Vec<_>>());
+            prop_assert_eq!(valid, String::from_utf16(&units).is_ok());
+        }
+    }
 
     #[test]
     fn what_is_no_utf_16_is_replaced() {

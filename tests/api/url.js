@@ -35,6 +35,14 @@ export const tests = {
     url.pathname = "/^";
     equal(url.href, "http://x/%5E");
   },
+  "a path is never taken for a host, nor a space lost"() {
+    const url = new URL("web+x:/a");
+    url.pathname = "//evil";
+    same([url.href, url.host, url.pathname], ["web+x:/.//evil", "", "//evil"]);
+    const data = new URL("data:x ?q");
+    data.search = "";
+    equal(data.href, "data:x%20");
+  },
   "canParse and parse do not throw"() {
     ok(URL.canParse("http://x"));
     ok(!URL.canParse("x"));
