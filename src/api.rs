@@ -2,6 +2,7 @@
 //!
 //! [`REGISTRY`] is the one place that says what there is and in which order it is run.
 
+mod base64;
 mod console;
 mod context;
 #[allow(unsafe_code)]
@@ -33,6 +34,7 @@ pub const REGISTRY: &[Extension] = &[
     extension!("webidl", &[]),
     extension!("context", context::OPS),
     extension!("dom_exception", &[]),
+    extension!("quota_exceeded_error", &[]),
     extension!("event_target", &[]),
     extension!("abort", &[]),
     extension!("timers", timers::OPS),
@@ -43,6 +45,12 @@ pub const REGISTRY: &[Extension] = &[
     extension!("url", url::OPS),
     extension!("url_search_params", &[]),
     extension!("structured_clone", structured_clone::OPS),
+    extension!("base64", base64::OPS),
+    extension!("crypto/algorithms", &[]),
+    extension!("crypto/key", &[]),
+    extension!("crypto/sha", crypto::sha::OPS),
+    extension!("crypto/hmac", crypto::hmac::OPS),
+    extension!("crypto/subtle", &[]),
     extension!("crypto", crypto::OPS),
     extension!("queuing_strategy", &[]),
     extension!("readable_stream", &[]),

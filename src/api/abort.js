@@ -3,9 +3,11 @@
 
 (function (nano) {
   const { context, DOMException } = nano;
-  const { Event, EventHandler, EventTarget, createTrusted, fire } = nano.events;
-  const { SetPrototypeAdd, SetPrototypeDelete, Set, SetPrototypeForEach, TypeError, isObject,
-    newList, push } = nano.primordials;
+  const { Event, EventHandler, EventTarget, createTrusted, fire, hasListener } = nano.events;
+  const {
+    MathMax, Set, SetPrototypeAdd, SetPrototypeDelete, SetPrototypeForEach, SetPrototypeGetSize, TypeError, WeakRef,
+    WeakRefPrototypeDeref, isObject, newList, push,
+  } = nano.primordials;
   const { defineInterface, enforceRange, requireArguments, sequence } = nano.webidl;
 
   /** Only the platform makes signals: the constructor wants this. */
@@ -16,16 +18,26 @@
   let isAbortSignal;
   let isAborted;
   let addAlgorithm;
+  let keep;
+
+  /** So many followers are noted before it is worth a look which of them are gone. */
+  const FEW = 64;
 
   class AbortSignal extends EventTarget {
     #aborted = false;
     #reason = undefined;
     /** Abort algorithms with the request each belongs to. */
     #algorithms = null;
-    /** The signals that follow this one, if it is a source, and those it follows, if it is dependent. */
-    #dependents = null;
+    /** The signals this one follows, if it is dependent. */
     #sources = null;
     #dependent = false;
+    /**
+     * Those that follow this one, if it is a source: weakly, for it may last as long as the isolate and they a request
+     * each; and as long as somebody waits for them, firmly.
+     */
+    #dependents = null;
+    #awaited = null;
+    #prune = FEW;
     #onabort = null;
 
     constructor(key = undefined) {
@@ -99,20 +111,19 @@
         signal.#aborted = true;
         signal.#reason = reason === undefined ? abortError() : reason;
         const following = newList();
-        if (signal.#dependents !== null) {
-          SetPrototypeForEach(signal.#dependents, (dependent) => {
-            if (dependent.#aborted) return;
-            dependent.#aborted = true;
-            dependent.#reason = signal.#reason;
-            push(following, dependent);
-          });
+        for (let i = 0; i < signal.#dependents?.length; i++) {
+          const dependent = WeakRefPrototypeDeref(signal.#dependents[i]);
+          if (dependent === undefined || dependent.#aborted) continue;
+          dependent.#aborted = true;
+          dependent.#reason = signal.#reason;
+          push(following, dependent);
         }
+        signal.#dependents = signal.#awaited = null;
         signal.#runAbortSteps();
         for (let i = 0; i < following.length; i++) {
           following[i].#unlink();
           following[i].#runAbortSteps();
         }
-        signal.#dependents = null;
       };
 
       // §3.2 "create a dependent abort signal".
@@ -142,20 +153,51 @@
         const algorithm = { token: context.current(), run };
         signal.#algorithms ??= new Set();
         SetPrototypeAdd(signal.#algorithms, algorithm);
+        keep(signal);
         return algorithm;
+      };
+
+      // §3.2.2 "garbage collection": somebody waits for the signal.
+      keep = (signal) => {
+        if (!signal.#dependent) return;
+        SetPrototypeForEach(signal.#sources, (source) => {
+          source.#awaited ??= new Set();
+          SetPrototypeAdd(source.#awaited, signal);
+        });
       };
     }
 
     #follow(source) {
       SetPrototypeAdd(this.#sources, source);
-      source.#dependents ??= new Set();
-      SetPrototypeAdd(source.#dependents, this);
+      source.#dependents ??= newList();
+      push(source.#dependents, new WeakRef(this));
+      if (source.#dependents.length >= source.#prune) source.#forget();
+    }
+
+    /** Drops followers that are gone, and the hold on those nobody waits for any more. */
+    #forget() {
+      const dependents = this.#dependents;
+      let kept = 0;
+      for (let i = 0; i < dependents.length; i++) {
+        if (WeakRefPrototypeDeref(dependents[i]) !== undefined) dependents[kept++] = dependents[i];
+      }
+      dependents.length = kept;
+      this.#prune = MathMax(FEW, 2 * kept);
+      if (this.#awaited === null) return;
+      SetPrototypeForEach(this.#awaited, (signal) => {
+        if (!signal.#isAwaited) SetPrototypeDelete(this.#awaited, signal);
+      });
+    }
+
+    get #isAwaited() {
+      const algorithms = this.#algorithms;
+      return (algorithms !== null && SetPrototypeGetSize(algorithms) !== 0) || hasListener(this, "abort");
     }
 
     /** An aborted signal needs nothing more from its sources. */
     #unlink() {
       SetPrototypeForEach(this.#sources, (source) => {
-        if (source.#dependents !== null) SetPrototypeDelete(source.#dependents, this);
+        if (source.#awaited !== null) SetPrototypeDelete(source.#awaited, this);
       });
       this.#sources = null;
       this.#dependent = false;
@@ -187,7 +229,7 @@
   nano.abort = {
     __proto__: null,
     createSignal: () => new AbortSignal(internal),
-    signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm,
+    signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm, keep,
   };
   nano.expose("AbortSignal", AbortSignal);
   nano.expose("AbortController", AbortController);

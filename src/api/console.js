@@ -1,15 +1,18 @@
 "use strict";
-// console: Console Standard. Every call is one line in the app's log; groups indent what is inside them.
+// console: Console Standard. Every call is one line in the app's log; groups indent what is inside them, and end with
+// the request that opened them.
 
 (function (nano) {
-  const { ops, describe, inspect } = nano;
+  const { ops, context, describe, inspect } = nano;
   const {
-    ErrorCaptureStackTrace, Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeHas,
+    ErrorCaptureStackTrace, Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeGetSize, MapPrototypeHas,
     MapPrototypeSet, NumberParseFloat, NumberParseInt, NumberPrototypeToFixed, ObjectCreate,
     ReflectOwnKeys, Set, SetPrototypeAdd, SetPrototypeForEach,
     String, StringPrototypeIndexOf, StringPrototypePadEnd, StringPrototypeReplaceAll,
     StringPrototypeSlice, SymbolPrototypeToString, isObject, newList, push,
   } = nano.primordials;
+
+  const { DOMString, sequence, tag } = nano.webidl;
 
   const DEBUG = 0;
   const INFO = 1;
@@ -24,14 +27,27 @@
 
   const counts = new Map();
   const clocks = new Map();
-  let indent = "";
+  /** How far the lines of each request are indented that has opened a group. */
+  const indents = new Map();
+  const DEEPEST = 64;
+
+  const indentOf = () =>
+    MapPrototypeGetSize(indents) === 0 ? "" : (MapPrototypeGet(indents, context.current()) ?? "");
 
   function write(level, text) {
+    const indent = indentOf();
     let line = text.length > HUGE ? `(a text of ${text.length} characters)` : text;
     if (indent !== "") line = indent + StringPrototypeReplaceAll(line, "\n", `\n${indent}`);
     const excess = line.length - LENGTH;
     if (excess > 0) line = `${StringPrototypeSlice(line, 0, LENGTH)}… ${excess} more characters`;
     ops.log(level, line);
+  }
+
+  /** §2.3 "printer" for values that are not formatted. */
+  function join(values) {
+    let text = "";
+    for (let i = 0; i < values.length; i++) text += (i === 0 ? "" : " ") + show(values[i]);
+    return text;
   }
 
   const show = (value) => (typeof value === "string" ? value : inspect(value));
@@ -97,11 +113,8 @@
 
   function table(data, columns) {
     if (!isObject(data)) return show(data);
-    const wanted = isObject(columns) ? new Set() : undefined;
-    if (wanted !== undefined) {
-      const { length } = columns;
-      for (let i = 0; i < length; i++) SetPrototypeAdd(wanted, `${columns[i]}`);
-    }
+    const wanted = columns === undefined ? undefined : new Set();
+    for (let i = 0; i < columns?.length; i++) SetPrototypeAdd(wanted, columns[i]);
     const names = wanted ?? new Set();
     const rows = newList();
     const keys = ReflectOwnKeys(data);
@@ -162,8 +175,12 @@
 
   function group(data) {
     if (data.length !== 0) write(INFO, format(data));
-    if (indent.length < 64) indent += "  ";
+    const indent = indentOf();
+    if (indent.length < DEEPEST) MapPrototypeSet(indents, context.current(), `${indent}  `);
   }
+
+  /** Ends all groups of a request. */
+  const endGroups = (token) => MapPrototypeDelete(indents, token);
 
   const methods = {
     // §1.1: logging.
@@ -176,8 +193,8 @@
       }
     },
     clear() {
-      // Logs are not a screen.
-      indent = "";
+      // Logs are not a screen: what is left of it is that groups end.
+      endGroups(context.current());
     },
     debug(...data) {
       log(DEBUG, data);
@@ -192,7 +209,9 @@
       log(INFO, data);
     },
     table(tabularData = undefined, properties = undefined) {
-      write(INFO, table(tabularData, properties));
+      const columns =
+        properties === undefined ? undefined : sequence(properties, DOMString, "console.table's properties");
+      write(INFO, table(tabularData, columns));
     },
     trace(...data) {
       const holder = {};
@@ -207,7 +226,8 @@
     },
     dir(item = undefined, options = undefined) {
       const depth = isObject(options) ? options.depth : undefined;
-      write(INFO, inspect(item, depth === null ? Infinity : typeof depth === "number" ? depth : undefined));
+      // 0 is the object's own members, as elsewhere.
+      write(INFO, inspect(item, depth === null ? Infinity : typeof depth === "number" ? depth + 1 : undefined));
     },
     dirxml(...data) {
       log(INFO, data);
@@ -233,7 +253,9 @@
       group(data);
     },
     groupEnd() {
-      indent = StringPrototypeSlice(indent, 2);
+      const indent = StringPrototypeSlice(indentOf(), 2);
+      if (indent === "") endGroups(context.current());
+      else MapPrototypeSet(indents, context.current(), indent);
     },
 
     // §1.4: timing.
@@ -246,7 +268,7 @@
       const name = labelOf(label);
       const start = MapPrototypeGet(clocks, name);
       if (start === undefined) write(WARN, `Timer "${name}" does not exist`);
-      else write(INFO, `${name}: ${elapsed(start)}${data.length === 0 ? "" : ` ${format(data)}`}`);
+      else write(INFO, `${name}: ${elapsed(start)}${data.length === 0 ? "" : ` ${join(data)}`}`);
     },
     timeEnd(label = "default") {
       const name = labelOf(label);
@@ -264,6 +286,7 @@
   const namespace = ObjectCreate({});
   const names = ReflectOwnKeys(methods);
   for (let i = 0; i < names.length; i++) namespace[names[i]] = methods[names[i]];
-  nano.webidl.tag(namespace, "console");
+  tag(namespace, "console");
+  nano.endGroups = endGroups;
   nano.expose("console", namespace);
 });

@@ -1,8 +1,8 @@
 "use strict";
-// crypto.getRandomValues and crypto.randomUUID: Web Cryptography §10.1.
+// Crypto: Web Cryptography §10.
 
 (function (nano) {
-  const { ops, DOMException } = nano;
+  const { ops, DOMException, QuotaExceededError } = nano;
   const { ArrayBufferIsView, TypeError, TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetSymbolToStringTag } =
     nano.primordials;
   const { defineInterface, requireArguments } = nano.webidl;
@@ -16,14 +16,18 @@
   const QUOTA = 65536;
 
   class Crypto {
-    #brand;
+    #subtle = nano.subtleCrypto;
 
     constructor(key = undefined) {
       if (key !== internal) throw new TypeError("Illegal constructor");
     }
 
+    get subtle() {
+      return this.#subtle;
+    }
+
     getRandomValues(array) {
-      if (!(#brand in this)) throw new TypeError("Illegal invocation");
+      if (!(#subtle in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 1, "Crypto.getRandomValues");
       if (!ArrayBufferIsView(array)) throw new TypeError("Crypto.getRandomValues: the argument is not a view");
       const kind = TypedArrayPrototypeGetSymbolToStringTag(array);
@@ -31,14 +35,14 @@
         throw new DOMException("the view is not of an integer type", "TypeMismatchError");
       }
       if (TypedArrayPrototypeGetByteLength(array) > QUOTA) {
-        throw new DOMException(`at most ${QUOTA} bytes at a time`, "QuotaExceededError");
+        throw new QuotaExceededError(`at most ${QUOTA} bytes at a time`);
       }
       ops.random_fill(array);
       return array;
     }
 
     randomUUID() {
-      if (!(#brand in this)) throw new TypeError("Illegal invocation");
+      if (!(#subtle in this)) throw new TypeError("Illegal invocation");
       return ops.random_uuid();
     }
   }

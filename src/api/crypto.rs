@@ -1,16 +1,25 @@
-//! Random bytes for `crypto` (Web Cryptography §10), from the kernel.
+//! What `crypto` computes: random bytes from the kernel here, each family of algorithms in a file of its own.
+
+pub(super) mod hmac;
+pub(super) mod sha;
 
 use v8::{FunctionCallbackArguments, PinScope, ReturnValue, Value};
 
 use super::value;
-use crate::runtime::Op;
+use crate::runtime::{self, Op};
 
 /// The native functions of `crypto.js`.
 pub const OPS: &[Op] = crate::ops![random_fill, random_uuid];
 
+/// So much is computed between two looks at whether a limit has struck meanwhile: a millisecond or two.
+const PIECE: usize = 1 << 20;
+
 /// `random_fill(view)`: fills it with random bytes.
 fn random_fill(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _: ReturnValue<'_, Value>) {
-    if value::bytes_mut(scope, &args, 0, |_, bytes| fill(bytes)) == Some(false) {
+    let filled = value::bytes_mut(scope, &args, 0, |scope, bytes| {
+        bytes.chunks_mut(PIECE).all(|piece| !runtime::is_condemned(scope) && fill(piece))
+    });
+    if filled == Some(false) && !runtime::is_condemned(scope) {
         value::throw_type_error(scope, "the system has no random bytes");
     }
 }

@@ -1,15 +1,16 @@
 "use strict";
-// TextEncoder and TextDecoder: Encoding Standard §7, for UTF-8.
+// TextEncoder and TextDecoder: Encoding Standard §7, for UTF-8 and UTF-16.
 
 (function (nano) {
   const { ops } = nano;
   const {
     Boolean, RangeError, RegExpPrototypeExec, StringPrototypeCharCodeAt, StringPrototypeSlice,
-    StringPrototypeToLowerCase, TypeError, TypedArrayPrototypeSet, TypedArrayPrototypeSlice,
-    TypedArrayPrototypeSubarray, Uint8Array,
+    StringPrototypeToLowerCase, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteOffset,
+    TypedArrayPrototypeSet, Uint8Array,
   } = nano.primordials;
-  const { DOMString, bytesOf, defineInterface, dictionary, getByteLength, isUint8Array, requireArguments } =
-    nano.webidl;
+  const {
+    DOMString, defineInterface, dictionary, getByteLength, heldBytes, isBufferSource, isUint8Array, requireArguments,
+  } = nano.webidl;
 
   /** The string's UTF-8. */
   function encode(text) {
@@ -49,10 +50,39 @@
     }
   }
 
-  /** §4.2: the labels of UTF-8. */
-  const utf8 = /^[\t\n\f\r ]*(?:unicode-1-1-utf-8|unicode11utf8|unicode20utf8|utf-?8|x-unicode20utf8)[\t\n\f\r ]*$/;
+  /** What is known of an encoding: its name, where its last whole character ends, and how to decode it. */
+  const UTF8 = { name: "utf-8", complete: ops.utf8_complete, decode: ops.utf8_decode };
+  const UTF16LE = {
+    name: "utf-16le",
+    complete: (bytes) => ops.utf16_complete(bytes, false),
+    decode: (bytes, fatal) => ops.utf16_decode(bytes, fatal, false),
+  };
+  const UTF16BE = {
+    name: "utf-16be",
+    complete: (bytes) => ops.utf16_complete(bytes, true),
+    decode: (bytes, fatal) => ops.utf16_decode(bytes, fatal, true),
+  };
+
+  /** §4.2: labels. */
+  const labels = {
+    __proto__: null,
+    "unicode-1-1-utf-8": UTF8, unicode11utf8: UTF8, unicode20utf8: UTF8, "utf-8": UTF8, utf8: UTF8,
+    "x-unicode20utf8": UTF8,
+    csunicode: UTF16LE, "iso-10646-ucs-2": UTF16LE, "ucs-2": UTF16LE, unicode: UTF16LE, unicodefeff: UTF16LE,
+    "utf-16": UTF16LE, "utf-16le": UTF16LE,
+    unicodefffe: UTF16BE, "utf-16be": UTF16BE,
+  };
+  // ASCII alone: no other letter has one of these as its small one.
+  const trimmed = /^[\t\n\f\r ]*([!-~]+)[\t\n\f\r ]*$/;
+
+  /** §4.2 "get an encoding": undefined if there is none of that label here. */
+  function encodingOf(label) {
+    const match = RegExpPrototypeExec(trimmed, label);
+    return match === null ? undefined : labels[StringPrototypeToLowerCase(match[1])];
+  }
 
   class TextDecoder {
+    #encoding;
     #fatal = false;
     #ignoreBOM = false;
     /** Whether the stream's start is behind us, byte order mark and all. */
@@ -62,18 +92,19 @@
     #pending = undefined;
 
     constructor(label = "utf-8", options = undefined) {
-      const name = StringPrototypeToLowerCase(DOMString(label));
+      const name = DOMString(label);
       const members = dictionary(options, "TextDecoder's options");
       if (members !== undefined) {
         this.#fatal = Boolean(members.fatal);
         this.#ignoreBOM = Boolean(members.ignoreBOM);
       }
-      if (RegExpPrototypeExec(utf8, name) === null) throw new RangeError(`TextDecoder: "${label}" is not supported`);
+      const encoding = encodingOf(name);
+      if (encoding === undefined) throw new RangeError(`TextDecoder: "${name}" is not supported`);
+      this.#encoding = encoding;
     }
 
     get encoding() {
-      if (!(#fatal in this)) throw new TypeError("Illegal invocation");
-      return "utf-8";
+      return this.#encoding.name;
     }
 
     get fatal() {
@@ -85,32 +116,39 @@
     }
 
     decode(input = undefined, options = undefined) {
+      const { name, complete, decode } = this.#encoding;
+      if (input !== undefined && !isBufferSource(input)) {
+        throw new TypeError("TextDecoder.decode: the input is not an ArrayBuffer or a view");
+      }
+      const stream = Boolean(dictionary(options, "TextDecoder.decode's options")?.stream);
       if (!this.#doNotFlush) {
         this.#pending = undefined;
         this.#started = false;
       }
-      let bytes = input === undefined ? new Uint8Array(0) : bytesOf(input);
-      if (bytes === undefined) throw new TypeError("TextDecoder.decode: the input is not an ArrayBuffer or a view");
-      const stream = Boolean(dictionary(options, "TextDecoder.decode's options")?.stream);
       this.#doNotFlush = stream;
+      let bytes = input === undefined ? new Uint8Array(0) : heldBytes(input);
       if (this.#pending !== undefined) {
         bytes = concat(this.#pending, bytes);
         this.#pending = undefined;
       }
       if (stream) {
-        const complete = ops.utf8_complete(bytes);
-        if (complete !== getByteLength(bytes)) {
-          this.#pending = TypedArrayPrototypeSlice(bytes, complete);
-          bytes = TypedArrayPrototypeSubarray(bytes, 0, complete);
+        const length = getByteLength(bytes);
+        const whole = complete(bytes);
+        if (whole !== length) {
+          this.#pending = concat(new Uint8Array(0), part(bytes, whole, length));
+          bytes = part(bytes, 0, whole);
         }
       }
-      const text = ops.utf8_decode(bytes, this.#fatal);
-      if (text === undefined) throw new TypeError("TextDecoder.decode: the bytes are not valid UTF-8");
+      const text = decode(bytes, this.#fatal);
+      if (text === undefined) throw new TypeError(`TextDecoder.decode: the bytes are not valid ${name}`);
       if (this.#started || text === "") return text;
       this.#started = true;
       return this.#ignoreBOM ? text : withoutBOM(text);
     }
   }
+
+  const part = (bytes, from, to) =>
+    new Uint8Array(TypedArrayPrototypeGetBuffer(bytes), TypedArrayPrototypeGetByteOffset(bytes) + from, to - from);
 
   function concat(head, tail) {
     const length = getByteLength(head);

@@ -1,4 +1,4 @@
-//! UTF-8 for `TextEncoder` and `TextDecoder` (Encoding Standard §8). Buffers are made by the script, whose
+//! UTF-8 and UTF-16 for `TextEncoder` and `TextDecoder` (Encoding Standard §8, §14). Buffers are made by the script, whose
 //! allocations count against the app's memory; this side only fills or reads them.
 
 use std::str;
@@ -9,7 +9,7 @@ use super::value;
 use crate::runtime::{self, Op};
 
 /// The native functions of `encoding.js`.
-pub const OPS: &[Op] = crate::ops![utf8_length, utf8_write, utf8_decode, utf8_complete];
+pub const OPS: &[Op] = crate::ops![utf8_length, utf8_write, utf8_decode, utf8_complete, utf16_decode, utf16_complete];
 
 /// `utf8_length(string)`: its length in UTF-8.
 fn utf8_length(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
@@ -73,9 +73,113 @@ fn complete(bytes: &[u8]) -> usize {
     }
 }
 
+/// What stands for what is no character.
+const REPLACEMENT: u16 = 0xfffd;
+
+/// `utf16_decode(bytes, fatal, big_endian)`: the text, or `undefined` if `fatal` and the bytes are not UTF-16.
+fn utf16_decode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let (fatal, big_endian) = (args.get(1).is_true(), args.get(2).is_true());
+    let Ok(view) = Local::<v8::ArrayBufferView>::try_from(args.get(0)) else {
+        return value::throw_type_error(scope, "not a view of bytes");
+    };
+    // The units twice: here, and in the string.
+    if !runtime::has_room(scope, view.byte_length().saturating_mul(2)) {
+        return value::throw_no_room(scope);
+    }
+    let mut storage = [0; v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP];
+    let (units, valid) = utf16_units(view.get_contents(&mut storage), big_endian);
+    if fatal && !valid {
+        return;
+    }
+    match v8::String::new_from_two_byte(scope, &units, v8::NewStringType::Normal) {
+        Some(string) => rv.set(string.into()),
+        None => value::throw_range_error(scope, "the string is too long"),
+    }
+}
+
+/// §14.2.1: the code units of `bytes`, what is no character replaced, and whether nothing had to be.
+fn utf16_units(bytes: &[u8], big_endian: bool) -> (Vec<u16>, bool) {
+    let (pairs, odd) = bytes.as_chunks::<2>();
+    let mut units: Vec<u16> = pairs.iter().map(|pair| unit(*pair, big_endian)).collect();
+    let (mut valid, mut at) = (true, 0);
+    while at < units.len() {
+        match units[at] {
+            0xd800..=0xdbff if matches!(units.get(at + 1), Some(0xdc00..=0xdfff)) => at += 1,
+            0xd800..=0xdfff => {
+                units[at] = REPLACEMENT;
+                valid = false;
+                // With half a unit behind it the text ends in one mistake, not in two.
+                if at + 1 == units.len() && is_lead(pairs[at], big_endian) {
+                    return (units, false);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if !odd.is_empty() {
+        units.push(REPLACEMENT);
+    }
+    (units, valid && odd.is_empty())
+}
+
+const fn unit(pair: [u8; 2], big_endian: bool) -> u16 {
+    if big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
+}
+
+/// Whether a code unit is the first half of a character.
+const fn is_lead(pair: [u8; 2], big_endian: bool) -> bool {
+    matches!(unit(pair, big_endian), 0xd800..=0xdbff)
+}
+
+/// `utf16_complete(bytes, big_endian)`: how many bytes come before a character that only the next chunk can complete.
+fn utf16_complete(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let big_endian = args.get(1).is_true();
+    let length = value::bytes(scope, &args, 0, |bytes| {
+        let (pairs, _) = bytes.as_chunks::<2>();
+        let halved = pairs.last().is_some_and(|pair| is_lead(*pair, big_endian));
+        2 * (pairs.len() - usize::from(halved))
+    });
+    if let Some(length) = length {
+        rv.set_double(length as f64);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::complete;
+    use proptest::prelude::*;
+
+    use super::{complete, utf16_units};
+
+    proptest! {
+        #[test]
+        fn utf_16_is_decoded_as_the_standard_library_does(units in proptest::collection::vec(0xd700..=0xe010_u16, 0..12)) {
+            let bytes: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+            let (decoded, valid) = utf16_units(&bytes, true);
+            prop_assert_eq!(decoded, String::from_utf16_lossy(&units).encode_utf16().collect::<Vec<_>>());
+            prop_assert_eq!(valid, String::from_utf16(&units).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_no_utf_16_is_replaced() {
+        for (bytes, text, valid) in [
+            (&b""[..], "", true),
+            (b"a\0\x3d\xd8\0\xde", "a\u{1f600}", true),
+            (b"\x3d\xd8", "\u{fffd}", false),
+            (b"\x3d\xd8a\0", "\u{fffd}a", false),
+            (b"\0\xdea\0", "\u{fffd}a", false),
+            (b"\x3d\xd8\x3d\xd8\0\xde", "\u{fffd}\u{1f600}", false),
+            (b"a\0b", "a\u{fffd}", false),
+            (b"\x3d\xd8b", "\u{fffd}", false),
+            (b"\0\xdeb", "\u{fffd}\u{fffd}", false),
+        ] {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            assert_eq!(utf16_units(bytes, false), (units.clone(), valid), "{bytes:x?}");
+            let swapped: Vec<u8> = bytes.chunks(2).flat_map(|pair| pair.iter().rev()).copied().collect();
+            assert_eq!(utf16_units(&swapped, true), (units, valid), "{swapped:x?}");
+        }
+    }
 
     #[test]
     fn an_incomplete_character_waits_for_the_next_chunk() {

@@ -5,7 +5,7 @@
 // `waitUntil` has settled.
 
 (function (nano) {
-  const { ops, entry, fetch, context, timers, DOMException } = nano;
+  const { ops, entry, fetch, context, timers, endGroups, DOMException } = nano;
   const { Event, createTrusted, fire, globalTarget, hasListener } = nano.events;
   const {
     Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, PromiseResolve, ReflectApply,
@@ -160,6 +160,7 @@
     /** What the platform keeps for the request goes. */
     forget() {
       timers.cancelRequest(this.#token);
+      endGroups(this.#token);
       MapPrototypeDelete(exchanges, this.#token);
     }
   }

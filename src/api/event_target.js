@@ -83,7 +83,7 @@
     }
 
     set cancelBubble(value) {
-      if (value) this.#stopPropagation = true;
+      this.#stopPropagation ||= Boolean(value);
     }
 
     stopImmediatePropagation() {
@@ -304,6 +304,7 @@
       if (findListener(listeners, type, callback, capture) !== undefined) return;
       const listener = { type, callback, capture, once, passive, removed: false, token: context.current() };
       push(listeners, listener);
+      if (type === "abort" && nano.abort.isAbortSignal(this)) nano.abort.keep(this);
       if (signal !== undefined) nano.abort.addAlgorithm(signal, () => removeListener(listeners, listener));
     }
 

@@ -28,7 +28,8 @@
     }
 
     toJSON() {
-      return { timeOrigin: this.timeOrigin };
+      if (!(#brand in this)) throw new TypeError("Illegal invocation");
+      return { timeOrigin: ops.time_origin() };
     }
   }
   defineInterface(Performance);

@@ -4,7 +4,7 @@
 (function (nano) {
   const { ops, DOMException } = nano;
   const { ArrayBufferPrototypeGetDetached, ArrayPrototypeIncludes, arrayFromList, newList } = nano.primordials;
-  const { dictionary, isArrayBuffer, requireArguments, sequence } = nano.webidl;
+  const { dictionary, isArrayBuffer, isPlatformObject, requireArguments, sequence } = nano.webidl;
 
   function fail(message) {
     throw new DOMException(message, "DataCloneError");
@@ -21,7 +21,7 @@
         if (ArrayPrototypeIncludes(buffers, buffers[i], i + 1)) fail("an ArrayBuffer is listed twice");
         if (ArrayBufferPrototypeGetDetached(buffers[i])) fail("the ArrayBuffer is detached");
       }
-      return ops.structured_clone(value, arrayFromList(buffers), fail);
+      return ops.structured_clone(value, arrayFromList(buffers), fail, isPlatformObject);
     },
   };
 

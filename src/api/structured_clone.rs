@@ -11,13 +11,16 @@ use crate::runtime::Op;
 /// The native functions of `structured_clone.js`.
 pub const OPS: &[Op] = crate::ops![structured_clone];
 
-/// `structured_clone(value, buffers, fail)`: a deep copy. `buffers` are ArrayBuffers to move, checked by the script;
-/// `fail(message)` throws what a value that cannot be cloned throws.
+/// `structured_clone(value, buffers, fail, is_platform_object)`: a deep copy. `buffers` are ArrayBuffers to move, checked
+/// by the script; `fail(message)` throws what a value that cannot be cloned throws; `is_platform_object(object)` says
+/// which objects V8 would take for plain ones.
 fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let (Ok(list), Ok(fail)) =
-        (Local::<v8::Array>::try_from(args.get(1)), Local::<v8::Function>::try_from(args.get(2)))
-    else {
-        return value::throw_type_error(scope, "not a list and a function");
+    let (Ok(list), Ok(fail), Ok(is_platform_object)) = (
+        Local::<v8::Array>::try_from(args.get(1)),
+        Local::<v8::Function>::try_from(args.get(2)),
+        Local::<v8::Function>::try_from(args.get(3)),
+    ) else {
+        return value::throw_type_error(scope, "not a list and two functions");
     };
     let mut buffers = Vec::new();
     for index in 0..list.length() {
@@ -27,7 +30,10 @@ fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
     }
 
     let context = scope.get_current_context();
-    let serializer = ValueSerializer::new(scope, Box::new(Delegate { fail: Global::new(scope, fail) }));
+    let plain = v8::Object::new(scope).get_prototype(scope).map(|prototype| Global::new(scope, prototype));
+    let writer =
+        Writer { fail: Global::new(scope, fail), is_platform_object: Global::new(scope, is_platform_object), plain };
+    let serializer = ValueSerializer::new(scope, Box::new(writer));
     serializer.write_header();
     for (id, buffer) in (0..).zip(&buffers) {
         serializer.transfer_array_buffer(id, *buffer);
@@ -41,7 +47,7 @@ fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
     for buffer in &buffers {
         buffer.detach(None);
     }
-    let deserializer = ValueDeserializer::new(scope, Box::new(Delegate { fail: Global::new(scope, fail) }), &data);
+    let deserializer = ValueDeserializer::new(scope, Box::new(Reader), &data);
     if deserializer.read_header(context) != Some(true) {
         return;
     }
@@ -54,16 +60,48 @@ fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
     }
 }
 
-struct Delegate {
+struct Writer {
     fail: Global<v8::Function>,
+    is_platform_object: Global<v8::Function>,
+    /// What plain objects inherit from.
+    plain: Option<Global<Value>>,
 }
 
-impl ValueSerializerImpl for Delegate {
+impl ValueSerializerImpl for Writer {
     fn throw_data_clone_error<'s>(&self, scope: &mut PinScope<'s, '_>, message: Local<'s, v8::String>) {
         let (fail, undefined) = (Local::new(scope, &self.fail), v8::undefined(scope).into());
         // It throws, and the exception stays pending for the script that called.
         fail.call(scope, undefined, &[message.into()]);
     }
+
+    fn has_custom_host_object(&self, _isolate: &v8::Isolate) -> bool {
+        true
+    }
+
+    fn is_host_object<'s>(&self, scope: &mut PinScope<'s, '_>, object: Local<'s, v8::Object>) -> Option<bool> {
+        let prototype = object.get_prototype(scope)?;
+        if prototype.is_null() || self.plain.as_ref().is_some_and(|plain| *plain == prototype) {
+            return Some(false);
+        }
+        let (ask, undefined) = (Local::new(scope, &self.is_platform_object), v8::undefined(scope).into());
+        ask.call(scope, undefined, &[object.into()]).map(|answer| answer.is_true())
+    }
+
+    /// None of them is serialisable yet.
+    fn write_host_object<'s>(
+        &self,
+        scope: &mut PinScope<'s, '_>,
+        object: Local<'s, v8::Object>,
+        _serializer: &dyn ValueSerializerHelper,
+    ) -> Option<bool> {
+        let name = object.get_constructor_name();
+        let message = v8::String::new(scope, " object could not be cloned")?;
+        let message = v8::String::concat(scope, name, message)?;
+        self.throw_data_clone_error(scope, message);
+        None
+    }
 }
 
-impl ValueDeserializerImpl for Delegate {}
+struct Reader;
+
+impl ValueDeserializerImpl for Reader {}

@@ -26,13 +26,68 @@ fn url_parse(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, 
         None
     } else {
         let Some(base) = self::input(scope, &args, 1, &mut base_buffer) else { return };
-        let Ok(base) = Url::parse(&base) else { return };
+        let Ok(base) = parse(&base, None) else { return };
         Some(base)
     };
-    if let Ok(url) = Url::options().base_url(base.as_ref()).parse(&input)
+    if let Ok(url) = parse(&input, base.as_ref())
         && url.as_str().len() <= LONGEST
     {
         return_url(scope, &mut rv, &url);
+    }
+}
+
+/// §4.4 "basic URL parser", over the crate's.
+fn parse(input: &str, base: Option<&Url>) -> Result<Url, url::ParseError> {
+    let input = match base {
+        Some(base) => without_extra_slashes(input, base),
+        None => input.into(),
+    };
+    let mut url = Url::options().base_url(base).parse(&input)?;
+    let has_authority = url.has_authority();
+    conform(&mut url, has_authority);
+    Ok(url)
+}
+
+/// "Special authority ignore slashes state": `///host` is `//host` to a special base, where the crate finds no host.
+fn without_extra_slashes<'a>(input: &'a str, base: &Url) -> Cow<'a, str> {
+    if !matches!(base.scheme(), "http" | "https" | "ws" | "wss" | "ftp") {
+        return input.into();
+    }
+    let reference = input.trim_start_matches(|character: char| character <= ' ');
+    let rest = reference.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
+    let slashes = &reference.as_bytes()[..reference.len() - rest.len()];
+    match slashes.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count() {
+        0..=2 => input.into(),
+        _ => format!("//{rest}").into(),
+    }
+}
+
+/// Sets right what the crate has made otherwise than the standard, where that would change what a URL means once it is
+/// parsed again, or where apps meet it.
+fn conform(url: &mut Url, has_authority: bool) {
+    let text = url.as_str();
+    let (path, path_end) = (url.path(), url[..Position::AfterPath].len());
+    let path_start = path_end - path.len();
+    if url.cannot_be_a_base() {
+        // §4.4 "opaque path state": the last space before a query or fragment, or it would be lost with them.
+        if path.ends_with(' ') {
+            reparse(url, &[&text[..path_end - 1], "%20", &text[path_end..]].concat());
+        }
+    } else if !has_authority {
+        // §4.5 "URL serializing", step 3: two slashes must not be taken for those before a host.
+        if path.starts_with("//") && !text[..path_start].ends_with("/.") {
+            reparse(url, &[&text[..path_start], "/.", &text[path_start..]].concat());
+        }
+    } else if path.contains('^') {
+        // "Path percent-encode set": it has U+005E (^).
+        let path = path.replace('^', "%5E");
+        url.set_path(&path);
+    }
+}
+
+fn reparse(url: &mut Url, text: &str) {
+    if let Ok(parsed) = Url::parse(text) {
+        *url = parsed;
     }
 }
 
@@ -75,7 +130,9 @@ fn set(url: &mut Url, part: &str, text: &str) -> Result<(), ()> {
         "hostname" => quirks::set_hostname(url, text),
         "port" => quirks::set_port(url, text),
         "pathname" => {
+            let has_authority = url.has_authority();
             quirks::set_pathname(url, text);
+            conform(url, has_authority);
             Ok(())
         }
         "search" => {
@@ -191,6 +248,8 @@ fn form_serialize(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parts(text: &str) -> Vec<String> {
@@ -220,6 +279,55 @@ mod tests {
         assert_eq!(parts("mailto:a@b?c"), ["mailto", "", "", "", "", "a@b", "?c", ""]);
         assert_eq!(parts("file:///x"), ["file", "", "", "", "", "/x", "", ""]);
         assert_eq!(parts("web+x:/.//p"), ["web+x", "", "", "", "", "//p", "", ""]);
+    }
+
+    #[test]
+    fn extra_slashes_before_a_host_are_passed_over_where_the_base_is_special() {
+        let http = Url::parse("http://a/b").expect("a URL");
+        for input in ["///x/y", "\\/\\x/y", " ////x/y", "/\t/\n/x/y", "//x/y"] {
+            assert_eq!(parse(input, Some(&http)).expect("a URL").as_str(), "http://x/y", "{input:?}");
+        }
+        assert_eq!(parse("/x///y", Some(&http)).expect("a URL").as_str(), "http://a/x///y");
+        assert!(parse("///", Some(&http)).is_err());
+        let other = Url::parse("web+a://a/b").expect("a URL");
+        assert_eq!(parse("///x/y", Some(&other)).expect("a URL").as_str(), "web+a:///x/y");
+    }
+
+    #[test]
+    fn carets_are_encoded_in_paths_alone() {
+        assert_eq!(parse("http://x/a^b?c^d#e^f", None).expect("a URL").as_str(), "http://x/a%5Eb?c^d#e^f");
+        assert_eq!(parse("mailto:a^b", None).expect("a URL").as_str(), "mailto:a^b");
+        assert_eq!(parse("web+a:/.//^", None).expect("a URL").as_str(), "web+a:/.//^");
+        let mut url = Url::parse("http://x/").expect("a URL");
+        assert_eq!(set(&mut url, "pathname", "^"), Ok(()));
+        assert_eq!(url.as_str(), "http://x/%5E");
+    }
+
+    #[test]
+    fn a_url_means_the_same_when_it_is_parsed_again() {
+        let mut url = Url::parse("web+a:/x?q").expect("a URL");
+        assert_eq!(set(&mut url, "pathname", "//y"), Ok(()));
+        assert_eq!(url.as_str(), "web+a:/.//y?q");
+        assert_eq!(parse("web+a:/.//y?q", None).expect("a URL").as_str(), "web+a:/.//y?q");
+        assert_eq!(parse("data:a  ?q#f", None).expect("a URL").as_str(), "data:a %20?q#f");
+        assert_eq!(parse("data:a  #f", None).expect("a URL").as_str(), "data:a %20#f");
+        assert_eq!(parse("data:a  ", None).expect("a URL").as_str(), "data:a");
+    }
+
+    proptest! {
+        // But for file URLs, where the crate takes drive letters otherwise than the standard.
+        #[test]
+        fn whatever_is_parsed_parses_to_itself(
+            input in "(web\\+a|data|http):[/\\\\.^ ?#ab:@%é\t]{0,12}",
+            base in proptest::option::of("(web\\+a|http)://?[/.^ ?#ab]{1,8}"),
+        ) {
+            let base = base.and_then(|base| parse(&base, None).ok());
+            if let Ok(url) = parse(&input, base.as_ref()) {
+                let again = parse(url.as_str(), None).map(String::from);
+                prop_assert_eq!(again.as_deref(), Ok(url.as_str()));
+                prop_assert_eq!(offsets(&url).is_sorted(), true);
+            }
+        }
     }
 
     #[test]

@@ -4,10 +4,11 @@
 
 (function (nano) {
   const {
-    ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength,
+    ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, ArrayBufferPrototypeGetDetached,
+    ArrayBufferPrototypeGetResizable, DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength,
     DataViewPrototypeGetByteOffset, IteratorPrototype, MathTrunc, NumberIsFinite, NumberMAX_SAFE_INTEGER,
-    ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, ReflectGetOwnPropertyDescriptor, ReflectOwnKeys,
-    RegExpPrototypeExec, StringPrototypeToWellFormed, SymbolIterator, SymbolToStringTag, TypeError,
+    ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf,
+    ReflectOwnKeys, RegExpPrototypeExec, Set, SetPrototypeAdd, SetPrototypeHas, StringPrototypeToWellFormed, SymbolIterator, SymbolToStringTag, TypeError,
     TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength: getByteLength, TypedArrayPrototypeGetByteOffset,
     TypedArrayPrototypeGetSymbolToStringTag: getKind, Uint8Array, isObject, newList, push,
   } = nano.primordials;
@@ -53,6 +54,22 @@
     if (value === undefined || value === null) return undefined;
     if (!isObject(value)) throw new TypeError(`${what} is not an object`);
     return value;
+  }
+
+  /**
+   * §3.2.17, for a dictionary type given as its members in the order they are read: those inherited first, then by
+   * name. Each has a `key`, a function `convert` and perhaps `required`. What is absent is undefined.
+   */
+  function dictionaryOf(value, members, what) {
+    const given = dictionary(value, what);
+    const result = { __proto__: null };
+    for (let i = 0; i < members.length; i++) {
+      const { key, convert, required } = members[i];
+      const member = given === undefined ? undefined : given[key];
+      if (member !== undefined) result[key] = convert(member, `${what}: ${key}`);
+      else if (required === true) throw new TypeError(`${what}: ${key} is missing`);
+    }
+    return result;
   }
 
   /** §3.2.18. */
@@ -127,6 +144,29 @@
     }
   }
 
+  function bufferOf(value) {
+    if (!ArrayBufferIsView(value)) return isArrayBuffer(value) ? value : undefined;
+    return getKind(value) === undefined ? DataViewPrototypeGetBuffer(value) : TypedArrayPrototypeGetBuffer(value);
+  }
+
+  const isBufferSource = (value) => bufferOf(value) !== undefined;
+
+  /** §3.2.25: `value` itself, if it is a BufferSource. */
+  function bufferSource(value, what) {
+    const buffer = bufferOf(value);
+    if (!isArrayBuffer(buffer)) throw new TypeError(`${what} is not an ArrayBuffer or a view of one`);
+    if (ArrayBufferPrototypeGetResizable(buffer)) throw new TypeError(`${what} is resizable`);
+    return value;
+  }
+
+  /** A `Uint8Array` over the bytes a BufferSource holds now; none if it has been detached. */
+  function heldBytes(source) {
+    const buffer = bufferOf(source);
+    // A shared buffer, as a WebAssembly memory may have, is never detached.
+    const isDetached = isArrayBuffer(buffer) && ArrayBufferPrototypeGetDetached(buffer);
+    return isDetached ? new Uint8Array(0) : bytesOf(source);
+  }
+
   /** A `Uint8Array` over the bytes of a BufferSource, or undefined if `value` is none (§3.2.25). */
   function bytesOf(value) {
     if (ArrayBufferIsView(value)) {
@@ -166,8 +206,22 @@
     ObjectDefineProperty(prototype, SymbolToStringTag, { __proto__: null, value: name, configurable: true });
   }
 
+  /** The prototypes of all interfaces. */
+  const interfaces = new Set();
+
+  /** Whether an object is one of the platform's, by its prototypes. A proxy among them is not asked. */
+  function isPlatformObject(object) {
+    let holder = object;
+    while (holder !== null && nano.ops.kind_of(holder) !== "proxy") {
+      holder = ReflectGetPrototypeOf(holder);
+      if (SetPrototypeHas(interfaces, holder)) return true;
+    }
+    return false;
+  }
+
   /** Gives a class the shape of an interface: enumerable members and a class string. */
   function defineInterface(Class) {
+    SetPrototypeAdd(interfaces, Class.prototype);
     makeEnumerable(Class);
     makeEnumerable(Class.prototype);
     tag(Class.prototype, Class.name);
@@ -265,8 +319,8 @@
   nano.webidl = {
     __proto__: null,
     DOMString, USVString, ByteString, unsignedShort, long, enforceRange,
-    dictionary, enumeration, callback, sequence, sequenceFrom, record,
-    isUint8Array, isArrayBuffer, bytesOf, getByteLength,
-    requireArguments, defineInterface, defineConstants, defineIterable, makeEnumerable, tag,
+    dictionary, dictionaryOf, enumeration, callback, sequence, sequenceFrom, record,
+    isUint8Array, isArrayBuffer, isBufferSource, bufferSource, heldBytes, bytesOf, getByteLength,
+    requireArguments, defineInterface, isPlatformObject, defineConstants, defineIterable, makeEnumerable, tag,
   };
 });

@@ -50,6 +50,23 @@ export const tests = {
     ok(!AbortSignal.any([]).aborted);
     throws(TypeError, () => AbortSignal.any([{}]));
   },
+  async "a signal made by any() is there for those who wait for it, and for no longer"() {
+    const lasting = new AbortController();
+    let heard = 0;
+    // Each is held by nobody but the source; most have no listener, and may go.
+    for (let turn = 0; turn < 50; turn++) {
+      for (let i = 0; i < 500; i++) AbortSignal.any([lasting.signal]);
+      AbortSignal.any([lasting.signal]).addEventListener("abort", () => heard++);
+      AbortSignal.any([AbortSignal.any([lasting.signal])]).onabort = () => heard++;
+      const fickle = AbortSignal.any([lasting.signal]);
+      const listener = () => (heard += 1000);
+      fickle.addEventListener("abort", listener);
+      fickle.removeEventListener("abort", listener);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    lasting.abort();
+    equal(heard, 100);
+  },
   "signals cannot be constructed"() {
     throws(TypeError, () => new AbortSignal());
   },

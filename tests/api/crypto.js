@@ -17,7 +17,8 @@ export const tests = {
     throws("TypeMismatchError", () => crypto.getRandomValues(new Float64Array(1)));
     throws("TypeMismatchError", () => crypto.getRandomValues(new DataView(new ArrayBuffer(1))));
     throws(TypeError, () => crypto.getRandomValues([]));
-    throws("QuotaExceededError", () => crypto.getRandomValues(new Uint8Array(65537)));
+    const error = throws("QuotaExceededError", () => crypto.getRandomValues(new Uint8Array(65537)));
+    ok(error instanceof QuotaExceededError && error.code === 22);
   },
   "randomUUID is a UUID of version 4"() {
     const uuid = crypto.randomUUID();

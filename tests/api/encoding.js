@@ -52,8 +52,41 @@ export const tests = {
     for (const byte of marked.subarray(0, 3)) equal(decoder.decode(bytes(byte), { stream: true }), "");
     equal(decoder.decode(marked, { stream: true }), "\ufeffa");
   },
-  "labels of UTF-8 are known, others refused"() {
+  "labels are known, others refused"() {
     for (const label of ["utf8", " UTF-8\n", "unicode-1-1-utf-8"]) equal(new TextDecoder(label).encoding, "utf-8");
-    throws(RangeError, () => new TextDecoder("no-such"));
+    for (const label of ["utf-16", "UCS-2"]) equal(new TextDecoder(label).encoding, "utf-16le");
+    equal(new TextDecoder("utf-16BE").encoding, "utf-16be");
+    for (const label of ["no-such", "", "utf-8\0", "utf-8\u00a0", "__proto__"]) {
+      throws(RangeError, () => new TextDecoder(label));
+    }
+  },
+  "UTF-16 comes in both orders, in one piece or in many"() {
+    const little = bytes(0xff, 0xfe, 0x61, 0, 0x3d, 0xd8, 0, 0xde);
+    const big = bytes(0xfe, 0xff, 0, 0x61, 0xd8, 0x3d, 0xde, 0);
+    for (const [label, whole] of [["utf-16le", little], ["utf-16be", big]]) {
+      equal(new TextDecoder(label).decode(whole), "a😀");
+      equal(new TextDecoder(label, { ignoreBOM: true }).decode(whole), "\ufeffa😀");
+      const decoder = new TextDecoder(label, { fatal: true });
+      let text = "";
+      for (const byte of whole) text += decoder.decode(bytes(byte), { stream: true });
+      equal(text + decoder.decode(), "a😀");
+      equal(new TextDecoder(label).decode(whole.subarray(0, 7)), "a\ufffd");
+      throws(TypeError, () => new TextDecoder(label, { fatal: true }).decode(whole.subarray(0, 6)));
+    }
+  },
+  "a detached buffer holds nothing"() {
+    const view = bytes(0x61);
+    structuredClone(view.buffer, { transfer: [view.buffer] });
+    equal(new TextDecoder().decode(view), "");
+    equal(new TextDecoder().decode(view.buffer), "");
+  },
+  "an app's own idea of how arrays are made does not matter"() {
+    const decoder = new TextDecoder();
+    Object.defineProperty(Uint8Array, Symbol.species, { configurable: true, value: Uint16Array });
+    try {
+      equal(decoder.decode(bytes(0x61, 0xc3), { stream: true }) + decoder.decode(bytes(0xa4)), "aä");
+    } finally {
+      delete Uint8Array[Symbol.species];
+    }
   },
 };

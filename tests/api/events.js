@@ -108,4 +108,9 @@ export const tests = {
     globalThis.dispatchEvent(new Event("x-test"));
     equal(target, globalThis);
   },
+  "attributes and methods want an object of their own interface"() {
+    const { set } = Object.getOwnPropertyDescriptor(Event.prototype, "cancelBubble");
+    throws(TypeError, () => set.call({}, false));
+    throws(TypeError, () => performance.toJSON.call({}));
+  },
 };

@@ -2,7 +2,7 @@
 
 export default {
   async fetch(request) {
-    const [, name] = /^\/([a-z_]+)$/.exec(new URL(request.url).pathname) ?? [];
+    const [, name] = /^\/([a-z0-9_]+)$/.exec(new URL(request.url).pathname) ?? [];
     if (name === undefined) return new Response("which file?", { status: 404 });
     const { tests = {} } = await import(`./${name}.js`);
     const passed = [];

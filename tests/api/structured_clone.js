@@ -36,6 +36,23 @@ export const tests = {
     throws("DataCloneError", () => structuredClone(Promise.resolve()));
     throws("DataCloneError", () => structuredClone(new WeakMap()));
     throws(TypeError, () => structuredClone());
+    class Place extends URL {}
+    const objects = [
+      new URL("http://x"), new Place("http://x"), new Headers(), new EventTarget(), crypto.subtle, new Response(""),
+      new ReadableStream(), new AbortController().signal,
+    ];
+    for (const object of objects) throws("DataCloneError", () => structuredClone([object]));
+  },
+  "an object of an app's own class becomes a plain one"() {
+    class Point {
+      x = 1;
+    }
+    const copy = structuredClone({ point: new Point(), bare: Object.assign(Object.create(null), { y: 2 }) });
+    same(copy, { point: { x: 1 }, bare: { y: 2 } });
+    let asked = 0;
+    const watching = new Proxy({}, { getPrototypeOf: () => (asked++, null) });
+    same(structuredClone(Object.create(watching, { z: { value: 3, enumerable: true } })), { z: 3 });
+    equal(asked, 0);
   },
   "an exception of a getter passes through"() {
     throws(RangeError, () =>

@@ -29,6 +29,20 @@ export const tests = {
     equal(new URL("//o/p", new URL("https://h/")).href, "https://o/p");
     throws(TypeError, () => new URL("a", "b"));
   },
+  "slashes too many before a host are passed over, and a caret in a path is encoded"() {
+    equal(new URL("///y/a^b?^", "http://x/").href, "http://y/a%5Eb?^");
+    const url = new URL("http://x/");
+    url.pathname = "/^";
+    equal(url.href, "http://x/%5E");
+  },
+  "a path is never taken for a host, nor a space lost"() {
+    const url = new URL("web+x:/a");
+    url.pathname = "//evil";
+    same([url.href, url.host, url.pathname], ["web+x:/.//evil", "", "//evil"]);
+    const data = new URL("data:x ?q");
+    data.search = "";
+    equal(data.href, "data:x%20");
+  },
   "canParse and parse do not throw"() {
     ok(URL.canParse("http://x"));
     ok(!URL.canParse("x"));

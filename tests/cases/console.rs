@@ -27,6 +27,125 @@ fn console_lines_carry_level_app_and_request() {
     assert!(lines[1]["message"].as_str().unwrap().starts_with("l x {"), "{}", lines[1]);
 }
 
+/// What a script writes to its console, a line each: level and message.
+#[track_caller]
+fn written(script: &str) -> Vec<String> {
+    let script = answers(&format!("(() => {{ {script}; console.log(\"the end\"); return \"said\"; }})()"));
+    let nano = Setup::new().app("talks", "log level=\"debug\"", &script).start();
+    nano.get("talks", "/").says("said");
+    nano.console("the end");
+    let lines = nano.log().into_iter().filter(|line| line["kind"] == "console");
+    let mut lines: Vec<_> = lines
+        .map(|line| format!("{} {}", line["level"].as_str().unwrap(), line["message"].as_str().unwrap()))
+        .collect();
+    lines.pop();
+    lines
+}
+
+#[test]
+fn format_specifiers_stand_for_the_arguments() {
+    let lines = written(
+        r#"
+        console.log("%s|%s|%s|%s", "a", 1, null, Symbol("s"), "rest", 2);
+        console.log("%d|%i|%f|%d|%i|%d", "12.7px", -3.9, "1.5e1x", {}, Symbol(), 9n);
+        console.log("%o|%O", [1], { a: { b: 2 } });
+        console.log("%cstyled%c %% %x %", "color: red", "", "kept");
+        console.log("%s %s", "one");
+        console.log("100%");
+        console.log(1, "%s", "x");
+        console.warn("%s", "w");
+        "#,
+    );
+    assert_eq!(
+        lines,
+        [
+            "info a|1|null|Symbol(s) rest 2",
+            "info 12|-3|15|NaN|NaN|9n",
+            "info [ 1 ]|{ a: { b: 2 } }",
+            "info styled % %x % kept",
+            "info one %s",
+            "info 100%",
+            "info 1 %s x",
+            "warn w",
+        ]
+    );
+}
+
+#[test]
+fn every_method_of_the_console_writes_its_line() {
+    let lines = written(
+        r#"
+        console.assert(true, "not this");
+        console.assert(false);
+        console.assert(0, "n is %d", 3);
+        console.assert(null, { a: 1 });
+        console.count(); console.count("x"); console.count(); console.countReset(); console.count();
+        console.countReset("none");
+        console.dir({ a: { b: {} } }, { depth: 0 });
+        console.dirxml("a", [1]);
+        console.log(); console.group(); console.groupEnd();
+        console.timeLog("none"); console.timeEnd("none");
+        console.table([{ a: 1, b: "x" }, { b: 2 }]);
+        console.table([{ a: 1, b: "x" }], ["b"]);
+        console.table(["p", "q"]);
+        console.table("plain");
+        try { console.table([], 1); } catch (error) { console.log(error.name); }
+        "#,
+    );
+    assert_eq!(
+        lines,
+        [
+            "error Assertion failed",
+            "error Assertion failed: n is 3",
+            "error Assertion failed { a: 1 }",
+            "info default: 1",
+            "info x: 1",
+            "info default: 2",
+            "info default: 1",
+            "warn Count for \"none\" does not exist",
+            "info { a: [Object] }",
+            "info a [ 1 ]",
+            "warn Timer \"none\" does not exist",
+            "warn Timer \"none\" does not exist",
+            "info (index) | a | b\n0       | 1 | \"x\"\n1       |   | 2",
+            "info (index) | b\n0       | \"x\"",
+            "info (index) | Values\n0       | \"p\"\n1       | \"q\"",
+            "info plain",
+            "info TypeError",
+        ]
+    );
+}
+
+#[test]
+fn timers_of_the_console_say_how_long_it_took() {
+    let lines = written(
+        r#"console.time("t"); console.time("t"); console.timeLog("t", "%s", { a: 1 }); console.timeEnd("t"); console.trace("at %s", "x")"#,
+    );
+    assert_eq!(lines[0], "warn Timer \"t\" already exists");
+    assert!(lines[1].starts_with("info t: ") && lines[1].ends_with("ms %s { a: 1 }"), "{}", lines[1]);
+    assert!(lines[2].starts_with("info t: ") && lines[2].ends_with("ms"), "{}", lines[2]);
+    assert!(lines[3].starts_with("info Trace: at x\n    at ") && lines[3].contains("index.js"), "{}", lines[3]);
+}
+
+#[test]
+fn groups_indent_what_is_in_them_and_end_with_their_request() {
+    let script = answers(
+        r#"(console.group("outer"), console.groupCollapsed("inner"), console.warn("deep\nline"), console.groupEnd(),
+            console.log("shallow"), "said")"#,
+    );
+    let nano = Setup::new().app("groups", "limits isolates=1", &script).start();
+    for _ in 0..2 {
+        nano.get("groups", "/").says("said");
+    }
+    let lines = eventually("both requests' lines", || {
+        let lines: Vec<_> = nano.log().into_iter().filter(|line| line["kind"] == "console").collect();
+        (lines.len() == 8).then_some(lines)
+    });
+    let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    let once = ["outer", "  inner", "    deep\n    line", "  shallow"];
+    assert_eq!(messages, [once, once].concat());
+}
+
 #[test]
 fn interleaved_requests_log_under_their_own_ids() {
     let script = r#"

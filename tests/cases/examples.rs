@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
 use crate::support::{Conn, Nano, Request, Setup};
 
 fn root(path: &str) -> PathBuf {
@@ -34,6 +37,9 @@ fn examples() -> Nano {
         .config(
             "app \"hello\" \"examples/hello\"\n\
              app \"json-api\" \"examples/json-api\" { host \"api.localhost\"; path \"/api/*\"; limits isolates=1; }\n\
+             app \"webhook\" \"examples/webhook\" {\n\
+                 host \"hooks.localhost\"; env { WEBHOOK_SECRET \"It's a Secret to Everybody\"; }\n\
+             }\n\
              app \"stream\" \"examples/stream\" { listen \"stream\"; }\n",
         )
         .start()
@@ -82,6 +88,70 @@ fn the_json_api_says_what_is_wrong() {
         assert!(answer.json()["error"].is_string());
         assert_eq!(answer.header("allow").is_some(), status == 405);
     }
+}
+
+fn hook(header: &str, value: &str, body: impl Into<Vec<u8>>) -> Request {
+    Request::post("", "/", body).header("host", "hooks.localhost").header(header, value)
+}
+
+fn signature(message: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"It's a Secret to Everybody").unwrap();
+    mac.update(message);
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_webhook_example_takes_what_is_signed() {
+    let nano = examples();
+    let mut conn = nano.connect();
+    // The example in GitHub's documentation is signed right, but is no JSON.
+    let documented = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+    assert_eq!(conn.send(&hook("x-hub-signature-256", documented, "Hello, World!")).status, 400);
+
+    let body = "{\"type\": \"push\", \"by\": \"Zo\u{eb}\"}";
+    let taken = conn.send(&hook("x-hub-signature-256", &format!("sha256={}", signature(body.as_bytes())), body));
+    assert_eq!((taken.status, taken.json()["received"].as_str()), (202, Some("push")), "{}", taken.text());
+}
+
+#[test]
+fn the_webhook_example_refuses_what_is_not() {
+    let nano = examples();
+    let mut conn = nano.connect();
+    let body = "{\"type\": \"push\"}";
+    let right = signature(body.as_bytes());
+    for value in [
+        format!("sha256={}", signature(b"{}")),
+        format!("sha256={}", &right[..62]),
+        format!("sha256={right}00"),
+        format!("sha1={right}"),
+        "sha256=".to_owned(),
+        "sha256=xyz".to_owned(),
+        right,
+    ] {
+        let answer = conn.send(&hook("x-hub-signature-256", &value, body));
+        assert_eq!(answer.status, 401, "{value}");
+        assert!(answer.json()["error"].as_str().unwrap().contains("signature"), "{}", answer.text());
+    }
+    assert_eq!(conn.send(&hook("x-something-else", "1", body)).status, 401);
+    let get = conn.send(&Request::get("", "/").header("host", "hooks.localhost"));
+    assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
+}
+
+#[test]
+fn the_webhook_example_takes_a_signature_with_a_time_while_it_is_fresh() {
+    let nano = examples();
+    let mut conn = nano.connect();
+    let body = "{\"type\": \"charge.succeeded\"}";
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let signed = |time: u64| format!("t={time},v1={}", signature(format!("{time}.{body}").as_bytes()));
+    assert_eq!(conn.send(&hook("stripe-signature", &signed(now), body)).status, 202);
+    let two = format!("{},v1={}", signed(now).replace("v1=", "v1=00"), signature(format!("{now}.{body}").as_bytes()));
+    assert_eq!(conn.send(&hook("stripe-signature", &two, body)).status, 202);
+    let stale = conn.send(&hook("stripe-signature", &signed(now - 3600), body));
+    assert!(stale.status == 401 && stale.text().contains("older"), "{}", stale.text());
+    let moved = signed(now - 3600).replace(&format!("t={}", now - 3600), &format!("t={now}"));
+    assert_eq!(conn.send(&hook("stripe-signature", &moved, body)).status, 401);
+    assert_eq!(conn.send(&hook("stripe-signature", "v1=00", body)).status, 401);
 }
 
 #[test]

@@ -140,6 +140,15 @@ fn a_builtin_that_never_gives_back_its_thread_is_left_behind() {
 }
 
 #[test]
+fn a_long_digest_ends_in_the_middle() {
+    let nano = is_over_its_cpu_time(
+        "const data = new Uint8Array(96 << 20);\n    for (;;) await crypto.subtle.digest(\"SHA-512\", data);",
+    );
+    // Whole, it would take longer than the watchdog waits before it gives a thread up.
+    assert!(!nano.output().contains("a thread is lost"));
+}
+
+#[test]
 fn too_many_lost_threads_end_the_process_in_order() {
     let script = bad("Array.prototype.lastIndexOf.call({ length: 2 ** 53 - 1 }, 1);");
     let limits = r#"limits cpu="50ms" isolates=1"#;

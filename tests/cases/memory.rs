@@ -2,7 +2,7 @@
 
 use super::answers;
 use super::limits::beside_a_neighbour;
-use crate::support::{Setup, eventually};
+use crate::support::{Request, Setup, eventually};
 
 const MEMORY: &str = r#"memory="48MiB" cpu="10s" wall="25s""#;
 
@@ -123,4 +123,20 @@ fn the_memory_of_an_unused_isolate_goes_back_to_the_system() {
         (gone && now.memory < before.memory + (during.memory - before.memory) / 2).then_some(())
     });
     assert_eq!(nano.metric("nano_isolate_memory_bytes", &[]), 0.0);
+}
+
+#[test]
+fn signals_that_follow_a_lasting_one_do_not_pile_up() {
+    let script = r#"
+        const lasting = new AbortController();
+        export default { async fetch() {
+            for (let i = 0; i < 10000; i++) AbortSignal.any([lasting.signal]);
+            return new Response("said");
+        } };"#;
+    let nano = Setup::new().app("follows", "limits memory=\"16MiB\" isolates=1", script).start();
+    let mut conn = nano.connect();
+    for _ in 0..10 {
+        conn.send(&Request::get("follows", "/")).says("said");
+    }
+    assert_eq!(nano.metric("nano_isolate_terminations_total", &[("app", "follows")]), 0.0);
 }

@@ -1,0 +1,44 @@
+"use strict";
+// QuotaExceededError: Web IDL §4.5.
+
+(function (nano) {
+  const { DOMException } = nano;
+  const { NumberIsFinite, RangeError, TypeError } = nano.primordials;
+  const { defineInterface, dictionaryOf } = nano.webidl;
+
+  function double(value, what) {
+    const number = +value;
+    if (!NumberIsFinite(number)) throw new TypeError(`${what} is not a finite number`);
+    return number;
+  }
+
+  const Options = [{ key: "quota", convert: double, required: false },
+    { key: "requested", convert: double, required: false }];
+
+  class QuotaExceededError extends DOMException {
+    #quota = null;
+    #requested = null;
+
+    constructor(message = "", options = undefined) {
+      super(message, "QuotaExceededError");
+      const { quota, requested } = dictionaryOf(options, Options, "QuotaExceededError's options");
+      if (quota < 0) throw new RangeError("the quota is negative");
+      if (requested < 0) throw new RangeError("what was requested is negative");
+      if (requested < quota) throw new RangeError("what was requested is within the quota");
+      if (quota !== undefined) this.#quota = quota;
+      if (requested !== undefined) this.#requested = requested;
+    }
+
+    get quota() {
+      return this.#quota;
+    }
+
+    get requested() {
+      return this.#requested;
+    }
+  }
+  defineInterface(QuotaExceededError);
+
+  nano.QuotaExceededError = QuotaExceededError;
+  nano.expose("QuotaExceededError", QuotaExceededError);
+});
