@@ -220,6 +220,7 @@ fn a_chatty_app_has_a_quota_and_the_rest_is_counted() {
     eventually("the drops to be counted", || {
         (nano.metric("nano_log_lines_dropped_total", &[]) >= 4000.0).then_some(())
     });
+    nano.console("chatter");
     let written = nano.log().iter().filter(|line| line["message"] == "chatter").count();
     assert!((1..=1000).contains(&written), "{written} lines were written");
 }
