@@ -37,31 +37,27 @@ static HOP_BY_HOP: [HeaderName; 7] = [
 /// Answers one request. Dropping the future, or the body of what it returns, says that the client has left.
 pub(super) async fn answer<B>(connection: Arc<Connection>, request: Request<B>) -> Response<Outbound>
 where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
 {
     let (head, body) = request.into_parts();
     let mut flight = Flight::begin(&connection, head);
     let (plan, settings) = (&flight.view.serving.plan, &connection.settings);
     let app = match target::route(plan, flight.view.listener, &flight.head, settings.max_header) {
         Ok(app) => app,
-        Err(refusal) => {
-            if !body.is_end_stream() {
-                flight.refuse_body();
-            }
-            return refuse(flight, refusal);
-        }
+        Err(refusal) => return refuse(flight, refusal),
     };
     flight.route(app);
     let Some(service) = flight.app() else { return refuse(flight, ErrorCode::NoRoute.into()) };
     let limits = service.app.limits;
     if body.size_hint().lower() > limits.body {
-        flight.refuse_body();
         return refuse(flight, ErrorCode::BodyTooLarge.into());
     }
     // Only a request that has a body pays for one.
     let intake = (!body.is_end_stream()).then(Arc::<Intake>::default);
     let body = intake.as_ref().map(|intake| {
-        let inbound = Inbound::new(body, intake, limits.body, settings.timeouts.body);
+        // An HTTP/1 connection has a timer, and looks after its one body itself.
+        let patience = (flight.head.version > Version::HTTP_11).then_some(settings.timeouts.body);
+        let inbound = Inbound::new(body, intake, limits.body, patience);
         Box::pin(inbound) as RequestBody
     });
     if let Some(intake) = &intake {
@@ -112,6 +108,7 @@ fn body_code(fault: BodyError) -> ErrorCode {
     match fault {
         BodyError::TooLarge => ErrorCode::BodyTooLarge,
         BodyError::Timeout => ErrorCode::RequestTimeout,
+        BodyError::Malformed => ErrorCode::BadRequest,
         BodyError::Incomplete => ErrorCode::ClientClosed,
     }
 }

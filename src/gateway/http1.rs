@@ -1,0 +1,699 @@
+//! HTTP/1 as a server speaks it (RFC 9112): one connection, its requests one after another, from the first byte to the
+//! last. It knows no app and no error code: `service` answers requests, and a head that is no request comes back to the
+//! caller with its [`Flaw`].
+//!
+//! [`Driver`] is a state machine that is polled; it reads once and writes once for a request that comes whole. Answers
+//! leave in the order of their requests. A connection has one timer, which is moved when something falls due sooner and
+//! otherwise looks, when it strikes, what has become of what it was set for: a request that is quick costs none.
+//!
+//! A client that closes its side while its request is answered has left, as far as anybody can tell, and the answer is
+//! given up (nginx does the same).
+
+mod answer;
+mod chunked;
+mod date;
+mod flaw;
+mod framing;
+mod head;
+mod output;
+mod payload;
+#[cfg(test)]
+mod tests;
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{Method, Request, Response, Version};
+use http_body::Body;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{Sleep, sleep_until};
+
+use self::answer::Delimiter;
+use self::chunked::{Decoded, Decoder};
+use self::framing::Framing;
+use self::head::{Found, Head, Scan};
+use self::output::Output;
+use self::payload::Feed;
+use super::connection::Terms;
+use super::listener::Stage;
+use crate::event::BodyError;
+
+pub(super) use self::flaw::Flaw;
+pub(super) use self::payload::Payload;
+
+/// How every HTTP/2 connection begins (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long a connection between requests is still listened to once it is to close: a request may be on its way.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// What a head may be over its limit before it is refused unread: whether it is over the limit is judged by what it
+/// says, and who judges it can then answer for the request it is.
+const HEAD_SLACK: usize = 16 * 1024;
+
+/// Room for a head.
+const READ: usize = 4 * 1024;
+
+/// The largest read of a body.
+const READ_BODY: usize = 64 * 1024;
+
+/// Bytes of further requests that are read while one is answered.
+const PIPELINED: usize = 16 * 1024;
+
+/// With so much to write no more is made.
+const HIGH: usize = 64 * 1024;
+
+/// A read buffer that has grown beyond this is not kept.
+const KEPT: usize = 16 * 1024;
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// How a connection ended, and what is left to do.
+pub(super) enum End<S> {
+    /// Nothing.
+    Closed,
+    /// The last answer is sent, and the client may not have read it: closing now, with bytes of its own unread, would
+    /// take it away again.
+    Answered(S),
+    /// A head was refused. All answers before it are sent; it wants one, and then the connection is over.
+    Refused(S, Flaw),
+    /// The client began to speak HTTP/2, with these bytes. A protocol that takes over a connection later (`Upgrade`,
+    /// RFC 9110 §7.8) would leave the same way: with the stream and what is read of it already.
+    Http2(S, Bytes),
+}
+
+/// Serves a connection until it ends, or until `stage` says so. `service` is told when a request's first byte came.
+pub(super) async fn serve<S, F, R, B>(
+    stream: S,
+    terms: Terms,
+    mut stage: watch::Receiver<Stage>,
+    service: F,
+) -> End<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(Request<Payload>, Instant) -> R,
+    R: Future<Output = Response<B>>,
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut driver = Driver::new(stream, terms, service);
+    let mut timer = pin!(sleep_until(driver.armed.into()));
+    let mut changes = stage.clone();
+    loop {
+        match *stage.borrow_and_update() {
+            Stage::Serving => {}
+            Stage::Retiring => driver.retire(),
+            Stage::Cut => return End::Closed,
+        }
+        let mut change = pin!(changes.changed());
+        // Asking for changes takes a lock that all connections share: it is done once, and then a glance is enough.
+        let mut asked: Option<Waker> = None;
+        let ending = poll_fn(|cx| {
+            let heard = asked.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+            if !heard || stage.has_changed().unwrap_or(true) {
+                if let Poll::Ready(change) = change.as_mut().poll(cx) {
+                    // Without a socket there is nobody left to serve for.
+                    return Poll::Ready(change.err().map(|_| Ending::Drop));
+                }
+                asked = Some(cx.waker().clone());
+            }
+            driver.poll(cx, timer.as_mut()).map(Some)
+        });
+        match ending.await {
+            None => {}
+            Some(Ending::Drop | Ending::Close) => return End::Closed,
+            Some(Ending::Answered) => return End::Answered(driver.stream),
+            Some(Ending::Refused(flaw)) => return End::Refused(driver.stream, flaw),
+            Some(Ending::Http2) => return End::Http2(driver.stream, driver.input.freeze()),
+        }
+    }
+}
+
+/// How a connection is to end. All but the first wait until everything is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// At once.
+    Drop,
+    Close,
+    Answered,
+    Refused(Flaw),
+    Http2,
+}
+
+/// What a connection may take too long for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Idle,
+    Head,
+    Body,
+    Write,
+}
+
+struct Driver<S, F, R, B> {
+    stream: S,
+    terms: Terms,
+    service: F,
+    /// The future that makes the answer, in a place that all requests of the connection share.
+    answering: Pin<Box<Option<R>>>,
+    turn: Option<Turn<B>>,
+    input: BytesMut,
+    output: Output,
+    scan: Scan,
+    /// Nothing has told yet which protocol this is.
+    fresh: bool,
+    /// Nothing more will be asked of this connection.
+    closing: bool,
+    ending: Option<Ending>,
+    idle_since: Instant,
+    /// When the first byte of the head that is being read came.
+    head_since: Option<Instant>,
+    /// Since when the client has taken none of what is to be written.
+    blocked_since: Option<Instant>,
+    /// The client did not take at once what was to be written.
+    stalled: bool,
+    /// When the timer strikes.
+    armed: Instant,
+}
+
+/// A request being answered.
+struct Turn<B> {
+    method: Method,
+    version: Version,
+    /// Another request may follow.
+    keep: bool,
+    /// The client waits to be told to send its body.
+    expects: bool,
+    /// The answer wants the connection closed.
+    closes: bool,
+    receiving: Receiving,
+    answer: Answer<B>,
+    /// When the timer last looked after the body.
+    looked: Instant,
+}
+
+/// Where the request's body is.
+enum Receiving {
+    Done,
+    /// It will never be whole: what follows on the connection cannot be told.
+    Broken,
+    Open(Feed, Source),
+}
+
+enum Source {
+    /// So many bytes are missing.
+    Length(u64),
+    Chunked(Decoder),
+}
+
+/// Where the answer is.
+enum Answer<B> {
+    Awaited,
+    /// Its head is out. For a body of known length, the bytes that are missing.
+    Body { body: B, delimiter: Delimiter, left: Option<u64> },
+    Done,
+}
+
+impl<S, F, R, B> Driver<S, F, R, B>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(Request<Payload>, Instant) -> R,
+    R: Future<Output = Response<B>>,
+    B: Body<Data = Bytes> + Unpin,
+{
+    fn new(stream: S, terms: Terms, service: F) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            terms,
+            service,
+            answering: Box::pin(None),
+            turn: None,
+            input: BytesMut::with_capacity(READ),
+            output: Output::default(),
+            scan: Scan::default(),
+            fresh: true,
+            closing: false,
+            ending: None,
+            idle_since: now,
+            head_since: None,
+            blocked_since: None,
+            stalled: false,
+            armed: now + terms.timeouts.header,
+        }
+    }
+
+    /// Answers what is under way, and then closes.
+    fn retire(&mut self) {
+        if !self.closing {
+            self.closing = true;
+            self.idle_since = Instant::now();
+            if let Some(turn) = &mut self.turn {
+                turn.keep = false;
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Ending> {
+        loop {
+            if let Poll::Ready(ending) = self.advance(cx) {
+                return Poll::Ready(ending);
+            }
+            let due = self.due();
+            if let Some((at, _)) = due.filter(|(at, _)| *at < self.armed) {
+                self.arm(at, timer.as_mut());
+            }
+            ready!(timer.as_mut().poll(cx));
+            let now = Instant::now();
+            match due {
+                Some((at, due)) if at <= now => self.expire(due, now),
+                Some((at, _)) => self.arm(at, timer.as_mut()),
+                None => self.arm(now + self.terms.timeouts.idle, timer.as_mut()),
+            }
+        }
+    }
+
+    fn arm(&mut self, at: Instant, timer: Pin<&mut Sleep>) {
+        self.armed = at;
+        timer.reset(at.into());
+    }
+
+    /// What falls due next.
+    fn due(&self) -> Option<(Instant, Due)> {
+        let timeouts = &self.terms.timeouts;
+        let write = self.blocked_since.map(|since| (since + timeouts.write, Due::Write));
+        let other = match &self.turn {
+            Some(Turn { receiving: Receiving::Open(..), looked, .. }) => Some((*looked + timeouts.body, Due::Body)),
+            // How long an app may take, and how long a stream may be silent, is not for the connection to say.
+            Some(_) => None,
+            // Nobody is idle while an answer is on its way.
+            None if self.ending.is_some() || self.stalled => None,
+            None => match self.head_since {
+                Some(since) => Some((since + timeouts.header, Due::Head)),
+                None => Some((self.idle_since + self.patience(), Due::Idle)),
+            },
+        };
+        write.into_iter().chain(other).min_by_key(|(at, _)| *at)
+    }
+
+    /// How long the next request is waited for.
+    fn patience(&self) -> Duration {
+        let timeouts = &self.terms.timeouts;
+        let patience = if self.fresh { timeouts.header } else { timeouts.idle };
+        if self.closing { patience.min(LINGER) } else { patience }
+    }
+
+    fn expire(&mut self, due: Due, now: Instant) {
+        match due {
+            Due::Idle | Due::Write => self.ending = Some(Ending::Drop),
+            Due::Head => self.ending = Some(Ending::Refused(Flaw::Late)),
+            Due::Body => {
+                let Some(turn) = &mut self.turn else { return };
+                let Receiving::Open(feed, _) = &turn.receiving else { return };
+                match feed.hungry() {
+                    Some(since) if since + self.terms.timeouts.body <= now => {
+                        feed.fail(BodyError::Timeout);
+                        turn.receiving = Receiving::Broken;
+                    }
+                    // An app that does not read has no right to be impatient.
+                    since => turn.looked = since.unwrap_or(now),
+                }
+            }
+        }
+    }
+
+    /// Goes on until nothing more can be done now.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        loop {
+            if let Some(ending) = self.ending {
+                return self.poll_end(ending, cx);
+            }
+            if self.turn.is_some() {
+                ready!(self.poll_turn(cx));
+            } else {
+                ready!(self.poll_head(cx));
+            }
+        }
+    }
+
+    fn poll_end(&mut self, ending: Ending, cx: &mut Context<'_>) -> Poll<Ending> {
+        if ending != Ending::Drop && ready!(self.poll_flush(cx)).is_err() {
+            return Poll::Ready(Ending::Drop);
+        }
+        if ending == Ending::Close {
+            // A client that is gone already needs no goodbye.
+            let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+        }
+        Poll::Ready(ending)
+    }
+
+    /// Between requests. Ready as soon as there is a turn, or an ending.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.output.len() >= HIGH && ready!(self.poll_flush(cx)).is_err() {
+                return self.end(Ending::Drop);
+            }
+            if !self.input.is_empty() && !self.may_be_http2() {
+                match self.scan.look(&self.input) {
+                    Ok(Found::Head(len)) => {
+                        self.scan = Scan::default();
+                        let head = self.input.split_to(len).freeze();
+                        match head::read(&head) {
+                            Ok(head) => self.begin(head),
+                            Err(flaw) => self.ending = Some(Ending::Refused(flaw)),
+                        }
+                        return Poll::Ready(());
+                    }
+                    Ok(Found::Empty(len)) => {
+                        self.input.advance(len);
+                        if self.input.is_empty() {
+                            self.head_since = None;
+                        }
+                        continue;
+                    }
+                    Ok(Found::Part) if self.input.len() < self.terms.max_header + HEAD_SLACK => {}
+                    Ok(Found::Part) => return self.end(Ending::Refused(self.scan.too_large())),
+                    Err(flaw) => return self.end(Ending::Refused(flaw)),
+                }
+            } else if self.input.len() >= PREFACE.len() {
+                return self.end(Ending::Http2);
+            }
+            // What is answered goes out before more is waited for. If it cannot, the timer sees to that.
+            if let Poll::Ready(Err(_)) = self.poll_flush(cx) {
+                return self.end(Ending::Drop);
+            }
+            let room = self.input.capacity() - self.input.len();
+            if room < READ / 4 {
+                self.input.reserve(READ.max(self.input.len()));
+            }
+            match ready!(self.poll_read(cx)) {
+                // Nothing, or a part of a head, which nobody waits to see answered.
+                Ok(0) => return self.end(Ending::Close),
+                Ok(_) => _ = self.head_since.get_or_insert_with(Instant::now),
+                Err(_) => return self.end(Ending::Drop),
+            }
+        }
+    }
+
+    fn end(&mut self, ending: Ending) -> Poll<()> {
+        self.ending = Some(ending);
+        Poll::Ready(())
+    }
+
+    /// Whether all that has come on this connection is the beginning, or the whole, of HTTP/2's preface.
+    fn may_be_http2(&mut self) -> bool {
+        let len = self.input.len().min(PREFACE.len());
+        self.fresh = self.fresh && self.input[..len] == PREFACE[..len];
+        self.fresh
+    }
+
+    /// A request is here.
+    fn begin(&mut self, head: Head) {
+        let Head { request, framing, persistent, expects } = head;
+        let began = self.head_since.take().unwrap_or_else(Instant::now);
+        let (payload, receiving) = match framing {
+            Framing::Empty => (Payload::whole(Bytes::new()), Receiving::Done),
+            Framing::Length(length) => match usize::try_from(length) {
+                Ok(length) if length <= self.input.len() => {
+                    (Payload::whole(self.input.split_to(length).freeze()), Receiving::Done)
+                }
+                _ => {
+                    let (feed, payload) = Payload::pipe(Some(length));
+                    (payload, Receiving::Open(feed, Source::Length(length)))
+                }
+            },
+            Framing::Chunked => {
+                let (feed, payload) = Payload::pipe(None);
+                (payload, Receiving::Open(feed, Source::Chunked(Decoder::default())))
+            }
+        };
+        self.turn = Some(Turn {
+            method: request.method().clone(),
+            version: request.version(),
+            keep: persistent && !self.closing,
+            // Who has sent some of it does not wait (RFC 9110 §10.1.1).
+            expects: expects && self.input.is_empty() && !matches!(receiving, Receiving::Done),
+            closes: false,
+            receiving,
+            answer: Answer::Awaited,
+            looked: began,
+        });
+        let answering = (self.service)(request.map(|()| payload), began);
+        self.answering.as_mut().set(Some(answering));
+    }
+
+    /// During a request. Ready when it is over, or when the connection is to end.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.receive(cx);
+        if self.ending.is_some() || self.poll_answer(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if let Poll::Ready(Err(_)) = self.poll_flush(cx) {
+            return self.end(Ending::Drop);
+        }
+        if self.turn.as_ref().is_some_and(|turn| matches!(turn.receiving, Receiving::Done)) {
+            ready!(self.poll_left(cx));
+            return self.end(Ending::Drop);
+        }
+        Poll::Pending
+    }
+
+    /// Ready when the client has left. Further requests are kept for later.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.input.len() < PIPELINED {
+            if self.input.capacity() == self.input.len() {
+                self.input.reserve(READ);
+            }
+            match ready!(self.poll_read(cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(_) => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Takes in what the body's reader has room for.
+    fn receive(&mut self, cx: &mut Context<'_>) {
+        loop {
+            let Some(Turn { receiving, expects, answer, .. }) = &mut self.turn else { return };
+            let Receiving::Open(feed, source) = receiving else { return };
+            let room = feed.room(cx);
+            // What nobody reads stays where it is.
+            if room == 0 || feed.gone() {
+                return;
+            }
+            match source.take(&mut self.input, room) {
+                Ok(Decoded::Data(data)) => {
+                    feed.push(data);
+                    continue;
+                }
+                Ok(Decoded::End) => {
+                    feed.end();
+                    *receiving = Receiving::Done;
+                    return;
+                }
+                Ok(Decoded::Starved) => {}
+                Err(_) => {
+                    feed.fail(BodyError::Malformed);
+                    *receiving = Receiving::Broken;
+                    return;
+                }
+            }
+            if *expects && feed.asked(cx) {
+                *expects = false;
+                // A client that has its answer waits for nothing.
+                if let Answer::Awaited = answer {
+                    self.output.small().extend_from_slice(CONTINUE);
+                }
+            }
+            let wanted = source.expected().min(room).clamp(READ, READ_BODY);
+            if self.input.capacity() - self.input.len() < wanted.min(READ_BODY / 4) {
+                self.input.reserve(wanted);
+            }
+            let read = self.poll_read(cx);
+            let Some(Turn { receiving, expects, .. }) = &mut self.turn else { return };
+            let Receiving::Open(feed, _) = receiving else { return };
+            match read {
+                Poll::Pending => return,
+                Poll::Ready(Ok(0)) if !*expects => {
+                    // The app is told, and may still have something to say to a client that closed its side alone.
+                    feed.fail(BodyError::Incomplete);
+                    *receiving = Receiving::Broken;
+                    return;
+                }
+                Poll::Ready(Ok(0) | Err(_)) => return self.ending = Some(Ending::Drop),
+                Poll::Ready(Ok(_)) => *expects = false,
+            }
+        }
+    }
+
+    /// Ready when the request is over, or when the connection is to end.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some(turn) = &mut self.turn else { return Poll::Ready(()) };
+            match &mut turn.answer {
+                Answer::Awaited => {
+                    let Some(answering) = self.answering.as_mut().as_pin_mut() else {
+                        return self.end(Ending::Drop);
+                    };
+                    let response = ready!(answering.poll(cx));
+                    self.answering.as_mut().set(None);
+                    self.respond(response);
+                }
+                Answer::Body { .. } if self.output.len() >= HIGH => {
+                    if ready!(self.poll_flush(cx)).is_err() {
+                        return self.end(Ending::Drop);
+                    }
+                }
+                Answer::Body { body, delimiter, left } => {
+                    let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+                    let more = match frame {
+                        Some(Ok(frame)) => {
+                            let Ok(data) = frame.into_data() else { continue };
+                            if let Some(left) = left {
+                                let Some(rest) = left.checked_sub(data.len() as u64) else {
+                                    return self.end(Ending::Close);
+                                };
+                                *left = rest;
+                            }
+                            answer::write_data(&mut self.output, *delimiter, data);
+                            !body.is_end_stream()
+                        }
+                        None => false,
+                        // What is missing must show: no last chunk, or fewer bytes than were promised.
+                        Some(Err(_)) => return self.end(Ending::Close),
+                    };
+                    if !more {
+                        if left.is_some_and(|left| left > 0) {
+                            return self.end(Ending::Close);
+                        }
+                        answer::write_end(&mut self.output, *delimiter);
+                        turn.answer = Answer::Done;
+                    }
+                }
+                Answer::Done => {
+                    ready!(self.poll_rest(cx));
+                    self.finish();
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+
+    /// The answer has come: its head goes out.
+    fn respond(&mut self, response: Response<B>) {
+        // A body that nobody will read, but that has arrived, stands in nobody's way.
+        self.swallow();
+        let Some(turn) = &mut self.turn else { return };
+        let (head, body) = response.into_parts();
+        let length = body.size_hint().exact();
+        let delimiter = Delimiter::of(&turn.method, head.status, turn.version, length);
+        let unread = match &turn.receiving {
+            Receiving::Done => false,
+            Receiving::Broken => true,
+            // Whether a client that was not told to send its body sends it cannot be known.
+            Receiving::Open(feed, _) => turn.expects || feed.gone(),
+        };
+        turn.keep = turn.keep && !self.closing && !unread;
+        let asked = turn.keep;
+        turn.keep = answer::write_head(self.output.small(), &head, delimiter, length, turn.version, asked);
+        turn.closes = asked && !turn.keep && delimiter != Delimiter::Close;
+        turn.answer = if delimiter == Delimiter::Nothing || length == Some(0) {
+            Answer::Done
+        } else {
+            Answer::Body { body, delimiter, left: length }
+        };
+    }
+
+    /// The answer is out. Ready when nothing more of the request is to come.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.swallow();
+        match &self.turn {
+            // The app reads on after it has answered.
+            Some(Turn { receiving: Receiving::Open(feed, _), .. }) if !feed.is_gone(cx) => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Passes over what has arrived of a body that nobody reads.
+    fn swallow(&mut self) {
+        let Some(Turn { receiving, .. }) = &mut self.turn else { return };
+        let Receiving::Open(feed, source) = receiving else { return };
+        if !feed.gone() {
+            return;
+        }
+        loop {
+            match source.take(&mut self.input, usize::MAX) {
+                Ok(Decoded::Data(_)) => {}
+                Ok(Decoded::Starved) => return,
+                Ok(Decoded::End) => return *receiving = Receiving::Done,
+                Err(_) => return *receiving = Receiving::Broken,
+            }
+        }
+    }
+
+    /// The request is over.
+    fn finish(&mut self) {
+        let Some(turn) = self.turn.take() else { return };
+        let whole = matches!(turn.receiving, Receiving::Done);
+        if !turn.keep || !whole {
+            let clean = whole && self.input.is_empty() && !turn.closes;
+            self.ending = Some(if clean { Ending::Close } else { Ending::Answered });
+            return;
+        }
+        self.idle_since = Instant::now();
+        if !self.input.is_empty() {
+            self.head_since = Some(self.idle_since);
+        } else if self.input.capacity() > KEPT {
+            self.input = BytesMut::with_capacity(READ);
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (stream, blocked) = (Pin::new(&mut self.stream), &mut self.blocked_since);
+        let flushed = self.output.poll_flush(stream, cx, || *blocked = None);
+        if flushed.is_pending() {
+            self.stalled = true;
+            self.blocked_since.get_or_insert_with(Instant::now);
+        } else if self.stalled {
+            self.stalled = false;
+            self.idle_since = Instant::now();
+            self.head_since = self.head_since.map(|_| self.idle_since);
+        }
+        flushed
+    }
+
+    /// Reads once, into what room there is.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        pin!(self.stream.read_buf(&mut self.input)).poll(cx)
+    }
+}
+
+impl Source {
+    /// Takes up to `most` bytes of the body out of `input`.
+    fn take(&mut self, input: &mut BytesMut, most: usize) -> Result<Decoded, Flaw> {
+        match self {
+            Self::Chunked(decoder) => decoder.decode(input, most),
+            Self::Length(0) => Ok(Decoded::End),
+            Self::Length(left) => {
+                let len = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len()).min(most);
+                if len == 0 {
+                    return Ok(Decoded::Starved);
+                }
+                *left -= len as u64;
+                Ok(Decoded::Data(input.split_to(len).freeze()))
+            }
+        }
+    }
+
+    /// How many bytes are worth reading at once.
+    fn expected(&self) -> usize {
+        match self {
+            Self::Chunked(_) => READ_BODY,
+            Self::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+        }
+    }
+}
