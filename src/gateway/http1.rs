@@ -65,6 +65,9 @@ const READ_BODY: usize = 64 * 1024;
 /// Bytes of further requests that are read while one is answered.
 const PIPELINED: usize = 16 * 1024;
 
+/// Bytes of a body that nobody reads that are passed over so that the connection may stay.
+const SWALLOWED: usize = 64 * 1024;
+
 /// With so much to write no more is made.
 const HIGH: usize = 64 * 1024;
 
@@ -88,12 +91,7 @@ pub(super) enum End<S> {
 }
 
 /// Serves a connection until it ends, or until `stage` says so. `service` is told when a request's first byte came.
-pub(super) async fn serve<S, F, R, B>(
-    stream: S,
-    terms: Terms,
-    mut stage: watch::Receiver<Stage>,
-    service: F,
-) -> End<S>
+pub(super) async fn serve<S, F, R, B>(stream: S, terms: Terms, mut stage: watch::Receiver<Stage>, service: F) -> End<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     F: Fn(Request<Payload>, Instant) -> R,
@@ -213,7 +211,11 @@ enum Source {
 enum Answer<B> {
     Awaited,
     /// Its head is out. For a body of known length, the bytes that are missing.
-    Body { body: B, delimiter: Delimiter, left: Option<u64> },
+    Body {
+        body: B,
+        delimiter: Delimiter,
+        left: Option<u64>,
+    },
     Done,
 }
 
@@ -390,8 +392,11 @@ where
                 self.input.reserve(READ.max(self.input.len()));
             }
             match ready!(self.poll_read(cx)) {
-                // Nothing, or a part of a head, which nobody waits to see answered.
-                Ok(0) => return self.end(Ending::Close),
+                // Nothing, or a part of a head, which nobody waits to see answered; but nonsense is called by its name.
+                Ok(0) => {
+                    let nonsense = if self.input.is_empty() { Ok(()) } else { head::refuse_nonsense(&self.input) };
+                    return self.end(nonsense.map_or_else(Ending::Refused, |()| Ending::Close));
+                }
                 Ok(_) => _ = self.head_since.get_or_insert_with(Instant::now),
                 Err(_) => return self.end(Ending::Drop),
             }
@@ -541,6 +546,7 @@ where
                     };
                     let response = ready!(answering.poll(cx));
                     self.answering.as_mut().set(None);
+                    self.swallow(cx);
                     self.respond(response);
                 }
                 Answer::Body { .. } if self.output.len() >= HIGH => {
@@ -585,8 +591,6 @@ where
 
     /// The answer has come: its head goes out.
     fn respond(&mut self, response: Response<B>) {
-        // A body that nobody will read, but that has arrived, stands in nobody's way.
-        self.swallow();
         let Some(turn) = &mut self.turn else { return };
         let (head, body) = response.into_parts();
         let length = body.size_hint().exact();
@@ -610,7 +614,7 @@ where
 
     /// The answer is out. Ready when nothing more of the request is to come.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.swallow();
+        self.swallow(cx);
         match &self.turn {
             // The app reads on after it has answered.
             Some(Turn { receiving: Receiving::Open(feed, _), .. }) if !feed.is_gone(cx) => Poll::Pending,
@@ -618,19 +622,26 @@ where
         }
     }
 
-    /// Passes over what has arrived of a body that nobody reads.
-    fn swallow(&mut self) {
-        let Some(Turn { receiving, .. }) = &mut self.turn else { return };
-        let Receiving::Open(feed, source) = receiving else { return };
-        if !feed.gone() {
-            return;
-        }
+    /// Passes over a body that nobody reads, as far as it has arrived and is not large: then it stands in nobody's way.
+    fn swallow(&mut self, cx: &mut Context<'_>) {
+        let mut swallowed = 0;
         loop {
+            let Some(Turn { receiving, expects: false, .. }) = &mut self.turn else { return };
+            let Receiving::Open(feed, source) = receiving else { return };
+            if !feed.gone() {
+                return;
+            }
             match source.take(&mut self.input, usize::MAX) {
-                Ok(Decoded::Data(_)) => {}
-                Ok(Decoded::Starved) => return,
+                Ok(Decoded::Data(data)) => swallowed += data.len(),
                 Ok(Decoded::End) => return *receiving = Receiving::Done,
                 Err(_) => return *receiving = Receiving::Broken,
+                Ok(Decoded::Starved) => {
+                    self.input.reserve(READ);
+                    let more = swallowed < SWALLOWED && matches!(self.poll_read(cx), Poll::Ready(Ok(1..)));
+                    if !more {
+                        return;
+                    }
+                }
             }
         }
     }

@@ -128,3 +128,113 @@ impl Decoder {
         if well_formed { Ok(State::End) } else { Err(Flaw::Malformed) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Decodes pieces as they come: the body, and how much of the last piece is left.
+    fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, most: usize) -> Result<Option<(Vec<u8>, usize)>, Flaw> {
+        let (mut decoder, mut input, mut body) = (Decoder::default(), BytesMut::new(), Vec::new());
+        for piece in pieces {
+            input.extend_from_slice(piece);
+            loop {
+                match decoder.decode(&mut input, most)? {
+                    Decoded::Data(data) => {
+                        assert!(!data.is_empty() && data.len() <= most);
+                        body.extend_from_slice(&data);
+                    }
+                    Decoded::Starved => break,
+                    Decoded::End => return Ok(Some((body, input.len()))),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    #[test]
+    fn a_body_is_taken_to_the_letter() {
+        const BROKEN: Result<Option<(&str, usize)>, Flaw> = Err(Flaw::Malformed);
+        let table = [
+            ("0\r\n\r\n", Ok(Some(("", 0)))),
+            ("3\r\nabc\r\n0\r\n\r\nGET", Ok(Some(("abc", 3)))),
+            ("A\r\n0123456789\r\n00\r\n\r\n", Ok(Some(("0123456789", 0)))),
+            ("0000000000000003\r\nabc\r\n0\r\n\r\n", Ok(Some(("abc", 0)))),
+            ("00000000000000003\r\nabc\r\n0\r\n\r\n", BROKEN),
+            ("3;a\r\nabc\r\n0;b=c;d=\"e;f\"\r\n\r\n", Ok(Some(("abc", 0)))),
+            ("3 ;a\r\nabc\r\n0\r\n\r\n", Ok(Some(("abc", 0)))),
+            ("3 \r\nabc\r\n0\r\n\r\n", BROKEN),
+            (" 3\r\nabc\r\n0\r\n\r\n", BROKEN),
+            ("3;a\rb\r\nabc\r\n0\r\n\r\n", BROKEN),
+            ("3;a\nabc\r\n0\r\n\r\n", BROKEN),
+            ("3;\u{1}\r\nabc\r\n0\r\n\r\n", BROKEN),
+            ("3\nabc\r\n0\r\n\r\n", BROKEN),
+            ("3\rabc\r\n0\r\n\r\n", BROKEN),
+            ("3\r\nabc\n0\r\n\r\n", BROKEN),
+            ("3\r\nabcd\r\n0\r\n\r\n", BROKEN),
+            ("3\r\nabc0\r\n\r\n", BROKEN),
+            ("3\r\nab\r\n0\r\n\r\n", BROKEN),
+            ("\r\n", BROKEN),
+            (";a\r\n", BROKEN),
+            ("+3\r\nabc\r\n", BROKEN),
+            ("-1\r\n", BROKEN),
+            ("0x3\r\nabc\r\n", BROKEN),
+            ("3_\r\nabc\r\n", BROKEN),
+            ("g\r\n", BROKEN),
+            ("0\r\nA: b\r\nC:\r\n\r\n", Ok(Some(("", 0)))),
+            ("0\r\nA: b\n\r\n", BROKEN),
+            ("0\r\nA: b\rC\r\n\r\n", BROKEN),
+            ("0\r\nA : b\r\n\r\n", BROKEN),
+            ("0\r\n A: b\r\n\r\n", BROKEN),
+            ("0\r\nA: b\r\n c\r\n\r\n", BROKEN),
+            ("0\r\nnothing\r\n\r\n", BROKEN),
+            ("0\r\n\n", BROKEN),
+            ("0\r\n", Ok(None)),
+            ("3\r\nab", Ok(None)),
+        ];
+        for (bytes, expected) in table {
+            let expected = expected.map(|whole| whole.map(|(body, left)| (body.as_bytes().to_vec(), left)));
+            assert_eq!(decode([bytes.as_bytes()], usize::MAX), expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_is_bounded() {
+        let extension = |len: usize| format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(len));
+        assert!(decode([extension(MAX_EXTENSIONS - 1).as_bytes()], 9).is_ok());
+        assert_eq!(decode([extension(MAX_EXTENSIONS).as_bytes()], 9), Err(Flaw::Malformed));
+        let many = "1;x\r\na\r\n".repeat(MAX_EXTENSIONS);
+        assert_eq!(decode([many.as_bytes()], 9), Err(Flaw::Malformed));
+        let trailers = |len: usize| format!("0\r\nA: {}\r\n\r\n", "x".repeat(len));
+        assert!(decode([trailers(MAX_TRAILERS - 7).as_bytes()], 9).is_ok());
+        assert_eq!(decode([trailers(MAX_TRAILERS).as_bytes()], 9), Err(Flaw::Malformed));
+        let fields = |count: usize| format!("0\r\n{}\r\n", "A: b\r\n".repeat(count));
+        assert!(decode([fields(MAX_TRAILER_FIELDS).as_bytes()], 9).is_ok());
+        assert_eq!(decode([fields(MAX_TRAILER_FIELDS + 1).as_bytes()], 9), Err(Flaw::Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_come_together_however_they_are_cut(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..8),
+            cut in 1usize..50,
+            most in 1usize..50,
+        ) {
+            let mut bytes = Vec::new();
+            for chunk in &chunks {
+                bytes.extend_from_slice(format!("{:X};e=1\r\n", chunk.len()).as_bytes());
+                bytes.extend_from_slice(chunk);
+                bytes.extend_from_slice(b"\r\n");
+            }
+            bytes.extend_from_slice(b"0\r\nT: v\r\n\r\n");
+            prop_assert_eq!(decode(bytes.chunks(cut), most), Ok(Some((chunks.concat(), 0))));
+        }
+
+        #[test]
+        fn no_bytes_upset_the_decoder(bytes in prop::collection::vec(any::<u8>(), 0..100), cut in 1usize..9) {
+            let _ = decode(bytes.chunks(cut), 7);
+        }
+    }
+}

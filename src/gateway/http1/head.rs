@@ -59,7 +59,7 @@ impl Scan {
     /// Looks at the bytes of `input` that are new. A line that ends in LF alone is refused here: some recipients take
     /// it for the end of a line, others do not.
     pub(super) fn look(&mut self, input: &[u8]) -> Result<Found, Flaw> {
-        let fresh = self.at == 0 && !input.is_empty();
+        let (fresh, line) = (self.at == 0, self.line);
         while let Some(next) = input[self.at..].iter().position(|byte| *byte == b'\n') {
             let end = self.at + next;
             if end == self.line || input[end - 1] != b'\r' {
@@ -80,7 +80,8 @@ impl Scan {
             self.first_line.get_or_insert(end + 1);
         }
         self.at = input.len();
-        if fresh {
+        // Not for every byte: a line is soon enough, and there are not many.
+        if fresh || self.line > line {
             refuse_nonsense(input)?;
         }
         Ok(Found::Part)
@@ -95,9 +96,9 @@ impl Scan {
     }
 }
 
-/// Tells from the beginning of a head that it will never be one: another protocol is spoken, and its speaker may be
-/// waiting for us.
-fn refuse_nonsense(input: &[u8]) -> Result<(), Flaw> {
+/// Tells from the beginning of a head that it will never be one: another protocol may be spoken, and its speaker wait
+/// for us.
+pub(super) fn refuse_nonsense(input: &[u8]) -> Result<(), Flaw> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     match httparse::Request::new(&mut []).parse_with_uninit_headers(input, &mut fields) {
         Ok(_) => Ok(()),
@@ -151,12 +152,17 @@ pub(super) fn read(head: &Bytes) -> Result<Head, Flaw> {
     *request.uri_mut() = target;
     *request.version_mut() = version;
     *request.headers_mut() = headers;
-    Ok(Head { request, framing, persistent: connection.persists(version), expects: expects && framing != Framing::Empty })
+    Ok(Head {
+        request,
+        framing,
+        persistent: connection.persists(version),
+        expects: expects && framing != Framing::Empty,
+    })
 }
 
 /// The request target in one of its four forms (RFC 9112 §3.2); which host and path it means is for routing to say.
 fn target(head: &Bytes, method: &Method, target: &str) -> Result<Uri, Flaw> {
-    if target == "/" {
+    if target == "/" && *method != Method::CONNECT {
         return Ok(Uri::default());
     }
     if target.len() > MAX_URI {
@@ -195,5 +201,166 @@ impl Connection {
 
     fn persists(&self, version: Version) -> bool {
         !self.close && (self.keep_alive || version == Version::HTTP_11)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Finds and reads a head as the connection does; `None` where more is needed.
+    fn parse(bytes: &[u8]) -> Result<Option<Head>, Flaw> {
+        let (mut scan, mut rest) = (Scan::default(), bytes);
+        loop {
+            match scan.look(rest)? {
+                Found::Empty(len) => rest = &rest[len..],
+                Found::Head(len) => return read(&Bytes::copy_from_slice(&rest[..len])).map(Some),
+                Found::Part => return Ok(None),
+            }
+        }
+    }
+
+    fn outcome(bytes: &str) -> Result<bool, Flaw> {
+        parse(bytes.as_bytes()).map(|head| head.is_some())
+    }
+
+    #[test]
+    fn what_is_no_head_is_refused() {
+        use Flaw::{Expectation, FieldsTooLarge, Malformed};
+        let table = [
+            ("GET / HTTP/1.1\r\n\r\n", Ok(true)),
+            ("GET / HTTP/1.0\r\n\r\n", Ok(true)),
+            ("GET / HTTP/1.1\r\nA: b\r\n\r", Ok(false)),
+            ("\r\n\r\nGET / HTTP/1.1\r\n\r\n", Ok(true)),
+            ("\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n", Err(Malformed)),
+            ("\nGET / HTTP/1.1\r\n\r\n", Err(Malformed)),
+            ("\r", Ok(false)),
+            ("GET / HTTP/1.1\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA: b\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA: b\r\n\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA: b\rB: c\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\rA: b\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\n\rA: b\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\n A: b\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA: b\r\n\tc\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA : b\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA\t: b\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\n: b\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA b\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA[]: b\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA: \u{7}\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA: \0\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA: \u{7f}\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nA:\r\nB: \t \r\nC:c\r\n\r\n", Ok(true)),
+            ("GET / HTTP/1.1\r\nA: \u{fc}\r\n\r\n", Ok(true)),
+            ("GET  / HTTP/1.1\r\n\r\n", Err(Malformed)),
+            ("GET /  HTTP/1.1\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1 \r\n\r\n", Err(Malformed)),
+            (" GET / HTTP/1.1\r\n\r\n", Err(Malformed)),
+            ("GET\t/ HTTP/1.1\r\n\r\n", Err(Malformed)),
+            ("G\u{e4}T / HTTP/1.1\r\n\r\n", Err(Malformed)),
+            ("GET /\r\n\r\n", Err(Malformed)),
+            ("GET / \r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/0.9\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.2\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/2.0\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.10\r\n\r\n", Err(Malformed)),
+            ("GET / http/1.1\r\n\r\n", Err(Malformed)),
+            ("GET / HTTP/1.1\r\nExpect: 100-Continue\r\n\r\n", Ok(true)),
+            ("GET / HTTP/1.1\r\nExpect: a-miracle\r\n\r\n", Err(Expectation)),
+            ("GET / HTTP/1.1\r\nExpect: 100-continue, more\r\n\r\n", Err(Expectation)),
+            ("GET / HTTP/1.0\r\nExpect: a-miracle\r\n\r\n", Ok(true)),
+        ];
+        for (bytes, expected) in table {
+            assert_eq!(outcome(bytes), expected, "{bytes:?}");
+        }
+        let fields = |count: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(count));
+        assert_eq!(outcome(&fields(MAX_FIELDS)), Ok(true));
+        assert_eq!(outcome(&fields(MAX_FIELDS + 1)), Err(FieldsTooLarge));
+    }
+
+    #[test]
+    fn a_target_has_one_of_the_forms_its_method_allows() {
+        use Flaw::{Malformed, TargetTooLong};
+        let table = [
+            ("GET", "/a?b=%20", Ok(true)),
+            ("GET", "//a", Ok(true)),
+            ("GET", "/\u{fc}", Ok(true)),
+            ("GET", "/a#b", Err(Malformed)),
+            ("GET", "http://a/b#c", Err(Malformed)),
+            ("GET", "http://a:80/", Ok(true)),
+            ("GET", "https://a", Ok(true)),
+            ("GET", "ftp://a/", Err(Malformed)),
+            ("GET", "javascript:alert(1)", Err(Malformed)),
+            ("GET", "a", Err(Malformed)),
+            ("GET", "a/b", Err(Malformed)),
+            ("GET", "a:80", Err(Malformed)),
+            ("GET", "?a", Err(Malformed)),
+            ("GET", "*", Err(Malformed)),
+            ("GET", "/\u{1}", Err(Malformed)),
+            ("OPTIONS", "*", Ok(true)),
+            ("OPTIONS", "*/a", Err(Malformed)),
+            ("OPTIONS", "/", Ok(true)),
+            ("CONNECT", "a:80", Ok(true)),
+            ("CONNECT", "/", Err(Malformed)),
+            ("CONNECT", "http://a:80", Err(Malformed)),
+        ];
+        for (method, target, expected) in table {
+            assert_eq!(outcome(&format!("{method} {target} HTTP/1.1\r\n\r\n")), expected, "{method} {target}");
+        }
+        let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(70_000));
+        assert_eq!(outcome(&long), Err(TargetTooLong));
+    }
+
+    #[test]
+    fn a_connection_persists_as_version_and_options_say() {
+        let table = [
+            ("1.1", "", true),
+            ("1.1", "Connection: close\r\n", false),
+            ("1.1", "Connection: Upgrade, CLOSE\r\n", false),
+            ("1.1", "Connection: keep-alive\r\nConnection: close\r\n", false),
+            ("1.0", "", false),
+            ("1.0", "Connection: Keep-Alive\r\n", true),
+            ("1.0", "Connection: keep-alive, close\r\n", false),
+        ];
+        for (version, fields, expected) in table {
+            let head = parse(format!("GET / HTTP/{version}\r\n{fields}\r\n").as_bytes()).unwrap().unwrap();
+            assert_eq!(head.persistent, expected, "{version} {fields}");
+        }
+    }
+
+    #[test]
+    fn what_grew_too_large_is_named() {
+        let mut scan = Scan::default();
+        scan.look(&[b"GET /".as_slice(), &[b'a'; 20_000]].concat()).unwrap();
+        assert_eq!(scan.too_large(), Flaw::TargetTooLong);
+        let mut scan = Scan::default();
+        scan.look(&[b"GET / HTTP/1.1\r\nA: ".as_slice(), &[b'a'; 20_000]].concat()).unwrap();
+        assert_eq!(scan.too_large(), Flaw::FieldsTooLarge);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_upset_the_parser(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes);
+            let _ = parse(&[b"GET / HTTP/1.1\r\n".as_slice(), &bytes, b"\r\n\r\n"].concat());
+        }
+
+        #[test]
+        fn what_is_read_is_what_was_sent(
+            fields in prop::collection::vec(("[a-z-]{1,12}", "[!-~]{0,3}( [!-~]{1,20})?"), 0..12),
+        ) {
+            let lines: String = fields.iter().map(|(name, value)| format!("x{name}: {value}\r\n")).collect();
+            let head = parse(format!("GET /p HTTP/1.1\r\n{lines}\r\n").as_bytes()).unwrap().unwrap();
+            let mut expected = HeaderMap::new();
+            for (name, value) in &fields {
+                let name = HeaderName::from_bytes(format!("x{name}").as_bytes()).unwrap();
+                expected.append(name, HeaderValue::from_str(value.trim()).unwrap());
+            }
+            prop_assert_eq!(head.request.headers(), &expected);
+        }
     }
 }
