@@ -1,9 +1,10 @@
 //! The `Date` field (RFC 9110 §6.6.1), rendered once per second and thread.
 
 use std::cell::RefCell;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use httpdate::HttpDate;
+use rustix::time::{ClockId, clock_gettime};
 
 thread_local! {
     static NOW: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
@@ -11,12 +12,11 @@ thread_local! {
 
 /// Appends the date of now.
 pub(super) fn write(out: &mut Vec<u8>) {
-    let now = SystemTime::now();
-    // A clock before 1970 is wrong, and any date as good as another.
-    let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    // Coarse is milliseconds, and a glance. A clock before 1970 is wrong, and any date as good as another.
+    let second = u64::try_from(clock_gettime(ClockId::RealtimeCoarse).tv_sec).unwrap_or(0);
     NOW.with_borrow_mut(|(rendered, text)| {
         if *rendered != second {
-            *text = HttpDate::from(now).to_string();
+            *text = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second)).to_string();
             *rendered = second;
         }
         out.extend_from_slice(text.as_bytes());
@@ -25,6 +25,8 @@ pub(super) fn write(out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
