@@ -28,6 +28,8 @@ pub(super) struct Output {
     /// Bytes of `small` that are written; 0 unless `queue` is empty.
     written: usize,
     queued: usize,
+    /// Everything is written, but the stream may still hold some of it.
+    flushing: bool,
 }
 
 impl Output {
@@ -65,9 +67,6 @@ impl Output {
         cx: &mut Context<'_>,
         mut progress: impl FnMut(),
     ) -> Poll<io::Result<()>> {
-        if self.len() == 0 {
-            return Poll::Ready(Ok(()));
-        }
         while self.len() > 0 {
             let written = if self.queue.is_empty() {
                 ready!(stream.as_mut().poll_write(cx, &self.small[self.written..]))?
@@ -86,11 +85,16 @@ impl Output {
             }
             progress();
             self.advance(written);
+            self.flushing = true;
         }
-        self.written = 0;
-        self.small.clear();
-        self.small.shrink_to(KEPT);
-        stream.poll_flush(cx)
+        if self.flushing {
+            self.written = 0;
+            self.small.clear();
+            self.small.shrink_to(KEPT);
+            ready!(stream.poll_flush(cx))?;
+            self.flushing = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn advance(&mut self, mut written: usize) {

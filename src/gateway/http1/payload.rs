@@ -18,6 +18,9 @@ const AHEAD: usize = 64 * 1024;
 /// The same before it has begun to read: enough for most bodies whole.
 const AHEAD_UNASKED: usize = 16 * 1024;
 
+/// What a chunk takes beside its bytes.
+const CHUNK: usize = 64;
+
 /// The body as its reader sees it.
 #[derive(Debug)]
 pub(in crate::gateway) struct Payload {
@@ -43,7 +46,7 @@ struct Pipe(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     chunks: VecDeque<Bytes>,
-    /// Bytes in `chunks`.
+    /// What `chunks` count for.
     queued: usize,
     ended: Option<Result<(), BodyError>>,
     /// The reader has begun to read.
@@ -111,10 +114,12 @@ impl Drop for Payload {
             let feeder = {
                 let mut state = pipe.lock();
                 state.gone = true;
-                state.chunks = VecDeque::new();
+                state.hungry = None;
+                state.reader = None;
+                (state.chunks, state.queued) = (VecDeque::new(), 0);
                 state.feeder.take()
             };
-            wake::wake(feeder);
+            wake_one(feeder);
         }
     }
 }
@@ -128,7 +133,7 @@ impl Pipe {
         let mut state = self.lock();
         let next = match state.chunks.pop_front() {
             Some(chunk) => {
-                state.queued -= chunk.len();
+                state.queued -= cost(&chunk);
                 Poll::Ready(Some(Ok(chunk)))
             }
             None => match state.ended {
@@ -150,7 +155,7 @@ impl Pipe {
         state.asked = true;
         let feeder = state.feeder.take();
         drop(state);
-        wake::wake(feeder);
+        wake_one(feeder);
         next
     }
 }
@@ -169,7 +174,7 @@ impl Feed {
         self.change(|state| {
             state.hungry = None;
             if !state.gone {
-                state.queued += chunk.len();
+                state.queued += cost(&chunk);
                 state.chunks.push_back(chunk);
             }
         });
@@ -198,9 +203,7 @@ impl Feed {
             change(&mut state);
             state.reader.take()
         };
-        if reader.is_some() {
-            wake::wake(reader);
-        }
+        wake_one(reader);
     }
 
     /// Whether the reader has begun to read; if not, it wakes the connection when it does.
@@ -229,6 +232,17 @@ impl Feed {
             state.feeder = Some(cx.waker().clone());
         }
         state.gone
+    }
+}
+
+/// What a chunk counts for: a body of tiny ones must not take many times its size.
+fn cost(chunk: &Bytes) -> usize {
+    chunk.len() + CHUNK
+}
+
+fn wake_one(waker: Option<Waker>) {
+    if waker.is_some() {
+        wake::wake(waker);
     }
 }
 

@@ -245,6 +245,35 @@ fn a_client_that_leaves_ends_its_request() {
 }
 
 #[test]
+fn a_client_that_leaves_ends_a_request_whose_body_nobody_reads() {
+    runtime().block_on(async {
+        let (mut client, server, ..) = counted(|_| std::future::pending());
+        let server = tokio::spawn(server);
+        client.write_all(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
+        tokio::time::sleep(SOON / 4).await;
+        drop(client);
+        assert!(matches!(timeout(Duration::from_secs(20), server).await.unwrap().unwrap(), End::Closed));
+    });
+}
+
+#[test]
+fn tiny_chunks_are_not_hoarded() {
+    runtime().block_on(async {
+        let (mut client, server, counts, _stage) = counted(|request| async move {
+            let body = request.into_body();
+            std::future::pending::<()>().await;
+            drop(body);
+            full("")
+        });
+        tokio::spawn(server);
+        client.write_all(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+        let _ = timeout(SOON, client.write_all(&b"1\r\nx\r\n".repeat(1 << 20))).await;
+        let read = counts.bytes.load(Relaxed);
+        assert!(read < 100_000, "{read} bytes, {} chunks", read / 6);
+    });
+}
+
+#[test]
 fn no_more_of_a_body_is_read_than_there_is_room_for() {
     runtime().block_on(async {
         let go = Arc::new(Notify::new());

@@ -126,7 +126,13 @@ where
         if let Poll::Ready(Err(_)) = self.poll_flush(cx) {
             return self.end(Ending::Drop);
         }
-        if self.turn.as_ref().is_some_and(|turn| matches!(turn.receiving, Receiving::Done)) {
+        // Where a body is still being read, its reading tells.
+        let listening = match self.turn.as_ref().map(|turn| &turn.receiving) {
+            Some(Receiving::Done) => true,
+            Some(Receiving::Open(feed, _)) => feed.gone(),
+            _ => false,
+        };
+        if listening {
             ready!(self.poll_left(cx));
             return self.end(Ending::Drop);
         }
