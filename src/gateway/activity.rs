@@ -1,7 +1,8 @@
-//! What an HTTP/2 connection is doing, as its timeouts see it: idle, handling requests, or blocked by a client that does
-//! not read. Written by the socket wrapper and by requests, read by the connection's one timer, so that no request arms
-//! a timer of its own for any of this. An HTTP/1 connection knows all that of itself.
+//! What a connection and its requests tell each other about time. An HTTP/1 connection tells when a request came, and is
+//! told until when it must be answered: its one timer does for that too. Of an HTTP/2 connection this says what it is
+//! doing, as its timeouts see it: idle, handling requests, or blocked by a client that does not read.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::sleep_until;
 
 use crate::plan::Timeouts;
 
@@ -22,6 +24,10 @@ pub(super) struct Activity {
     multiplexed: AtomicBool,
     /// When the first byte of the next request came, where that is known.
     arrived: Moment,
+    /// Until when the app may take for the one request there is (HTTP/1).
+    deadline: Moment,
+    /// It took longer.
+    struck: AtomicBool,
     in_flight: AtomicUsize,
     idle_since: Moment,
     /// The socket takes no more bytes.
@@ -49,6 +55,8 @@ impl Activity {
             epoch: Instant::now(),
             multiplexed: AtomicBool::new(false),
             arrived: Moment::default(),
+            deadline: Moment::default(),
+            struck: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             idle_since: Moment::default(),
             blocked_since: Moment::default(),
@@ -66,6 +74,29 @@ impl Activity {
     /// The head of the next request began to arrive at `since`.
     pub(super) fn arrives(&self, since: Instant) {
         self.arrived.set(self, since);
+        self.deadline.clear();
+        self.struck.store(false, Relaxed);
+    }
+
+    /// Until when the request that arrived must be answered, if somebody has said so.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline.get(self)
+    }
+
+    /// It was not. Whoever waits for it is to be polled again.
+    pub(super) fn strike(&self) {
+        self.deadline.clear();
+        self.struck.store(true, Relaxed);
+    }
+
+    /// Resolves when `deadline` has passed.
+    pub(super) async fn until(&self, deadline: Instant) {
+        if self.multiplexed.load(Relaxed) {
+            // Each of many requests needs a timer of its own.
+            return sleep_until(deadline.into()).await;
+        }
+        self.deadline.set(self, deadline);
+        poll_fn(|_| if self.struck.load(Relaxed) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// A request's head is whole. Returns when its first byte came, or now where that is not known (HTTP/2).

@@ -107,11 +107,8 @@ pub(super) async fn drive<S, V>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     V: Service,
 {
-    let answer = |request, began| {
-        activity.arrives(began);
-        service.clone().answer(request)
-    };
-    match http1::serve(stream, terms, stage.clone(), answer).await {
+    let answer = |request| service.clone().answer(request);
+    match http1::serve(stream, terms, activity, stage.clone(), answer).await {
         End::Closed => {}
         End::Answered(stream) => discard(stream).await,
         End::Refused(stream, flaw) => refuse(stream, flaw.into(), &service).await,

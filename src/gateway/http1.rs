@@ -24,7 +24,12 @@ mod turn;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -37,6 +42,7 @@ use tokio::time::{Sleep, sleep_until};
 use self::head::{Found, Scan};
 use self::output::Output;
 use self::turn::{Receiving, Turn};
+use super::activity::Activity;
 use super::connection::Terms;
 use super::listener::Stage;
 use crate::event::BodyError;
@@ -74,15 +80,22 @@ pub(super) enum End<S> {
     Http2(S, Bytes),
 }
 
-/// Serves a connection until it ends, or until `stage` says so. `service` is told when a request's first byte came.
-pub(super) async fn serve<S, F, R, B>(stream: S, terms: Terms, mut stage: watch::Receiver<Stage>, service: F) -> End<S>
+/// Serves a connection until it ends, or until `stage` says so. `activity` is told when a request's first byte came
+/// before `service` is asked, and may be told until when there must be an answer: then `service` is polled again.
+pub(super) async fn serve<S, F, R, B>(
+    stream: S,
+    terms: Terms,
+    activity: &Activity,
+    mut stage: watch::Receiver<Stage>,
+    service: F,
+) -> End<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    F: Fn(Request<Payload>, Instant) -> R,
+    F: Fn(Request<Payload>) -> R,
     R: Future<Output = Response<B>>,
     B: Body<Data = Bytes> + Unpin,
 {
-    let mut driver = Driver::new(stream, terms, service);
+    let mut driver = Driver::new(stream, terms, activity, service);
     let mut timer = pin!(sleep_until(driver.armed.into()));
     let mut changes = stage.clone();
     loop {
@@ -92,16 +105,17 @@ where
             Stage::Cut => return End::Closed,
         }
         let mut change = pin!(changes.changed());
-        // Asking for changes takes a lock that all connections share: it is done once, and then a glance is enough.
-        let mut asked: Option<Waker> = None;
+        let mut bell: Option<Arc<Bell>> = None;
         let ending = poll_fn(|cx| {
-            let heard = asked.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-            if !heard || stage.has_changed().unwrap_or(true) {
-                if let Poll::Ready(change) = change.as_mut().poll(cx) {
+            if bell.as_ref().is_none_or(|bell| !bell.task.will_wake(cx.waker())) {
+                bell = Some(Arc::new(Bell { rung: AtomicBool::new(true), task: cx.waker().clone() }));
+            }
+            if let Some(bell) = bell.as_ref().filter(|bell| bell.has_rung()) {
+                let waker = Waker::from(Arc::clone(bell));
+                if let Poll::Ready(change) = change.as_mut().poll(&mut Context::from_waker(&waker)) {
                     // Without a socket there is nobody left to serve for.
                     return Poll::Ready(change.err().map(|_| Ending::Drop));
                 }
-                asked = Some(cx.waker().clone());
             }
             driver.poll(cx, timer.as_mut()).map(Some)
         });
@@ -112,6 +126,30 @@ where
             Some(Ending::Refused(flaw)) => return End::Refused(driver.stream, flaw),
             Some(Ending::Http2) => return End::Http2(driver.stream, driver.input.freeze()),
         }
+    }
+}
+
+/// Tells a change of stage from all else that wakes a connection. Asking for changes takes a lock that all connections
+/// share: it is done when the bell has rung, and not for every request.
+struct Bell {
+    rung: AtomicBool,
+    task: Waker,
+}
+
+impl Bell {
+    fn has_rung(&self) -> bool {
+        self.rung.load(Relaxed) && self.rung.swap(false, Acquire)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Release);
+        self.task.wake_by_ref();
     }
 }
 
@@ -132,13 +170,15 @@ enum Due {
     Idle,
     Head,
     Body,
+    Answer,
     Write,
 }
 
 /// A connection: what it reads and writes, and what it waits for. What happens within a request is [`turn`]'s.
-struct Driver<S, F, R, B> {
+struct Driver<'a, S, F, R, B> {
     stream: S,
     terms: Terms,
+    activity: &'a Activity,
     service: F,
     /// The future that makes the answer, in a place that all requests of the connection share.
     answering: Pin<Box<Option<R>>>,
@@ -162,18 +202,19 @@ struct Driver<S, F, R, B> {
     armed: Instant,
 }
 
-impl<S, F, R, B> Driver<S, F, R, B>
+impl<'a, S, F, R, B> Driver<'a, S, F, R, B>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    F: Fn(Request<Payload>, Instant) -> R,
+    F: Fn(Request<Payload>) -> R,
     R: Future<Output = Response<B>>,
     B: Body<Data = Bytes> + Unpin,
 {
-    fn new(stream: S, terms: Terms, service: F) -> Self {
+    fn new(stream: S, terms: Terms, activity: &'a Activity, service: F) -> Self {
         let now = Instant::now();
         Self {
             stream,
             terms,
+            activity,
             service,
             answering: Box::pin(None),
             turn: None,
@@ -232,7 +273,7 @@ where
         let write = self.blocked_since.map(|since| (since + timeouts.write, Due::Write));
         let other = match &self.turn {
             Some(Turn { receiving: Receiving::Open(..), looked, .. }) => Some((*looked + timeouts.body, Due::Body)),
-            // How long an app may take, and how long a stream may be silent, is not for the connection to say.
+            // How long a stream may be silent is not for the connection to say.
             Some(_) => None,
             // Nobody is idle while an answer is on its way.
             None if self.ending.is_some() || self.stalled => None,
@@ -241,7 +282,9 @@ where
                 None => Some((self.idle_since + self.patience(), Due::Idle)),
             },
         };
-        write.into_iter().chain(other).min_by_key(|(at, _)| *at)
+        let awaited = self.turn.as_ref().is_some_and(Turn::is_awaited);
+        let answer = if awaited { self.activity.deadline().map(|at| (at, Due::Answer)) } else { None };
+        [write, other, answer].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// How long the next request is waited for.
@@ -255,6 +298,7 @@ where
         match due {
             Due::Idle | Due::Write => self.ending = Some(Ending::Drop),
             Due::Head => self.ending = Some(Ending::Refused(Flaw::Late)),
+            Due::Answer => self.activity.strike(),
             Due::Body => {
                 let Some(turn) = &mut self.turn else { return };
                 let Receiving::Open(feed, _) = &turn.receiving else { return };

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use super::{End, Flaw, serve};
 use crate::event::BodyError;
+use crate::gateway::activity::Activity;
 use crate::gateway::connection::Terms;
 use crate::gateway::listener::Stage;
 use crate::plan::Timeouts;
@@ -79,8 +80,9 @@ fn tell(pieces: &[&[u8]]) -> Told {
         let (mut client, server) = duplex(1 << 20);
         let log = Log::default();
         let (_stage, stage) = watch::channel(Stage::Serving);
+        let activity = Activity::new();
         let serving = async {
-            let end = serve(server, TERMS, stage, |request, _| note(request, Arc::clone(&log))).await;
+            let end = serve(server, TERMS, &activity, stage, |request| note(request, Arc::clone(&log))).await;
             match end {
                 End::Refused(_, flaw) => Some(flaw),
                 _ => None,
@@ -334,7 +336,8 @@ fn each_phase_has_its_own_patience() {
             let (mut client, server) = duplex(1 << 16);
             let (_stage, stage) = watch::channel(Stage::Serving);
             let log = Log::default();
-            let server = serve(server, terms, stage, |request, _| note(request, Arc::clone(&log)));
+            let activity = Activity::new();
+            let server = serve(server, terms, &activity, stage, |request| note(request, Arc::clone(&log)));
             client.write_all(bytes.as_bytes()).await.unwrap();
             let end = timeout(Duration::from_secs(20), server).await.expect("the timer strikes");
             let fault = log.lock().unwrap().first().and_then(|seen| seen.body.clone().err());
@@ -357,8 +360,32 @@ fn each_phase_has_its_own_patience() {
         let (mut client, (_stage, stage)) = (client, watch::channel(Stage::Serving));
         let terms = hurried(|timeouts| timeouts.write = SOON);
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-        let server = serve(server, terms, stage, |_, _| async { full("x".repeat(1000)) });
+        let activity = Activity::new();
+        let server = serve(server, terms, &activity, stage, |_| async { full("x".repeat(1000)) });
         assert!(matches!(timeout(Duration::from_secs(20), server).await.unwrap(), End::Closed));
+    });
+}
+
+#[test]
+fn a_service_that_said_so_is_told_when_its_time_is_up() {
+    runtime().block_on(async {
+        let (mut client, server) = duplex(1000);
+        let (_stage, stage) = watch::channel(Stage::Serving);
+        let activity = Activity::new();
+        let server = serve(server, TERMS, &activity, stage, |_| async {
+            activity.until(Instant::now() + SOON).await;
+            full("late")
+        });
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n".repeat(2).as_slice()).await.unwrap();
+        let talking = async {
+            let began = Instant::now();
+            for times in 1..=2 {
+                read_until(&mut client, "late").await;
+                assert!(began.elapsed() >= SOON * times, "each request has its own time");
+            }
+            drop(client);
+        };
+        tokio::join!(server, talking);
     });
 }
 
@@ -370,7 +397,9 @@ fn a_reader_that_is_slow_but_reads_is_not_cut_off() {
         let mut terms = TERMS;
         (terms.timeouts.idle, terms.timeouts.write) = (SOON * 2, SOON * 2);
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-        tokio::spawn(serve(server, terms, stage, |_, _| async { full("x".repeat(20_000)) }));
+        tokio::spawn(async move {
+            serve(server, terms, &Activity::new(), stage, |_| async { full("x".repeat(20_000)) }).await;
+        });
         let (mut buffer, mut read) = ([0; 1000], 0);
         while read < 20_000 {
             tokio::time::sleep(SOON / 4).await;
@@ -402,6 +431,30 @@ fn a_retiring_connection_answers_what_it_has_and_closes() {
         stage.send_replace(Stage::Cut);
         assert!(matches!(server.await.unwrap(), End::Closed), "at once");
     });
+}
+
+#[test]
+fn no_change_of_stage_is_missed_however_close_to_another() {
+    // The sender is another thread: what it says may arrive while the connection still deals with what it said before.
+    for _ in 0..300 {
+        let (client, server) = duplex(100);
+        let (stage, retired) = watch::channel(Stage::Serving);
+        let connection = std::thread::spawn(move || {
+            runtime().block_on(async {
+                let activity = Activity::new();
+                let serving = serve(server, TERMS, &activity, retired, |_| std::future::pending::<Answer>());
+                timeout(Duration::from_secs(20), serving).await.is_ok()
+            })
+        });
+        runtime().block_on(async {
+            let mut client = client;
+            client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            stage.send_replace(Stage::Retiring);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            stage.send_replace(Stage::Cut);
+            assert!(connection.join().unwrap(), "the connection was not cut");
+        });
+    }
 }
 
 #[test]
@@ -484,7 +537,7 @@ where
     let keep = stage.clone();
     let serving = async move {
         let _keep = keep;
-        serve(server, TERMS, retired, move |request, _| service(request)).await
+        serve(server, TERMS, &Activity::new(), retired, service).await
     };
     (client, serving, counts, stage)
 }

@@ -49,6 +49,13 @@ pub(super) struct Turn<B> {
     pub(super) looked: Instant,
 }
 
+impl<B> Turn<B> {
+    /// Whether there is no answer yet.
+    pub(super) fn is_awaited(&self) -> bool {
+        matches!(self.answer, Answer::Awaited)
+    }
+}
+
 /// Where the request's body is.
 pub(super) enum Receiving {
     Done,
@@ -75,10 +82,10 @@ enum Answer<B> {
     Done,
 }
 
-impl<S, F, R, B> Driver<S, F, R, B>
+impl<S, F, R, B> Driver<'_, S, F, R, B>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    F: Fn(Request<Payload>, Instant) -> R,
+    F: Fn(Request<Payload>) -> R,
     R: Future<Output = Response<B>>,
     B: Body<Data = Bytes> + Unpin,
 {
@@ -113,7 +120,8 @@ where
             answer: Answer::Awaited,
             looked: began,
         });
-        let answering = (self.service)(request.map(|()| payload), began);
+        self.activity.arrives(began);
+        let answering = (self.service)(request.map(|()| payload));
         self.answering.as_mut().set(Some(answering));
     }
 
