@@ -49,7 +49,7 @@ where
     async move {
         let Asked { flight, replied, intake, deadline } = match asked {
             Ok(asked) => asked,
-            Err(refused) => return refused,
+            Err((flight, refusal)) => return refuse(flight, refusal),
         };
         match wait(replied, intake.as_deref(), &connection.activity, deadline).await {
             Outcome::Reply(Ok(response)) => respond(flight, response.status, response.headers, response.body),
@@ -71,7 +71,7 @@ struct Asked {
 }
 
 /// Finds the app of a request and hands it over, or refuses it.
-fn ask<B>(connection: &Arc<Connection>, request: Request<B>) -> Result<Asked, Response<Outbound>>
+fn ask<B>(connection: &Arc<Connection>, request: Request<B>) -> Result<Asked, (Box<Flight>, Refusal)>
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
 {
@@ -80,13 +80,13 @@ where
     let (plan, settings) = (&flight.view.serving.plan, &connection.settings);
     let app = match target::route(plan, flight.view.listener, &flight.head, settings.max_header) {
         Ok(app) => app,
-        Err(refusal) => return Err(refuse(flight, refusal)),
+        Err(refusal) => return Err((flight, refusal)),
     };
     flight.route(app);
-    let Some(service) = flight.app() else { return Err(refuse(flight, ErrorCode::NoRoute.into())) };
+    let Some(service) = flight.app() else { return Err((flight, ErrorCode::NoRoute.into())) };
     let limits = service.app.limits;
     if body.size_hint().lower() > limits.body {
-        return Err(refuse(flight, ErrorCode::BodyTooLarge.into()));
+        return Err((flight, ErrorCode::BodyTooLarge.into()));
     }
     // Only a request that has a body pays for one.
     let intake = (!body.is_end_stream()).then(Arc::<Intake>::default);
@@ -102,7 +102,7 @@ where
     let deadline = Instant::now() + limits.wall;
     let (reply, replied) = connection.desk.expect();
     let fetch = Fetch { id: flight.id.clone(), head: copy_head(&flight), body, deadline, reply };
-    let Some(service) = flight.app() else { return Err(refuse(flight, ErrorCode::NoRoute.into())) };
+    let Some(service) = flight.app() else { return Err((flight, ErrorCode::NoRoute.into())) };
     let exchange = Arc::clone(&service.dispatch).dispatch(Event::Fetch(fetch));
     flight.runs(exchange);
     Ok(Asked { flight, replied, intake, deadline })
