@@ -50,9 +50,12 @@ pub enum BodyError {
     /// Nothing arrived for the listener's `body` timeout.
     #[error("the client sent no part of the request body in time")]
     Timeout,
-    /// The connection ended, or its framing broke.
+    /// The connection ended before the body did.
     #[error("the connection ended before the request body did")]
     Incomplete,
+    /// Its framing broke: what follows cannot be told.
+    #[error("the client broke off the request body's framing")]
+    Malformed,
 }
 
 /// What comes back for an event: a response, or the reason there is none.

@@ -31,6 +31,7 @@ mod connection;
 mod error;
 mod flight;
 mod forwarded;
+mod http1;
 mod listener;
 mod service;
 mod target;

@@ -8,6 +8,7 @@ mod framing;
 mod headers;
 mod hostile;
 mod http2;
+mod http_edge;
 mod isolate_lost;
 mod isolation;
 mod limits;

@@ -1,7 +1,8 @@
-//! What a connection is doing, as its timeouts see it: waiting for a head, in the middle of one, handling requests, or
-//! blocked by a client that does not read. Written by the socket wrapper and by requests, read by the driver's one
-//! timer, so that no request arms a timer of its own for any of this.
+//! What a connection and its requests tell each other about time. An HTTP/1 connection tells when a request came, and is
+//! told until when it must be answered: its one timer does for that too. Of an HTTP/2 connection this says what it is
+//! doing, as its timeouts see it: idle, handling requests, or blocked by a client that does not read.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::sleep_until;
 
 use crate::plan::Timeouts;
 
@@ -18,32 +20,29 @@ use crate::plan::Timeouts;
 #[derive(Debug)]
 pub(super) struct Activity {
     epoch: Instant,
-    /// Whether bytes read outside a request begin a head (HTTP/1), or may be anything (HTTP/2).
-    heads: AtomicBool,
+    /// Whether it is an HTTP/2 connection, and the rest of this of any use.
+    multiplexed: AtomicBool,
+    /// When the first byte of the next request came, where that is known.
+    arrived: Moment,
+    /// Until when the app may take for the one request there is (HTTP/1).
+    deadline: Moment,
+    /// It took longer.
+    struck: AtomicBool,
     in_flight: AtomicUsize,
-    head_since: Moment,
     idle_since: Moment,
     /// The socket takes no more bytes.
     blocked_since: Moment,
-    /// Response bodies that wait for the client rather than for their app: HTTP/2 flow control holds a stream back
-    /// while the socket itself is writable.
+    /// Response bodies that wait for the client rather than for their app: flow control holds a stream back while the
+    /// socket itself is writable.
     offered: AtomicUsize,
     offered_moved: Moment,
-    /// A response went out before its request's body was read.
-    unread: AtomicBool,
-    /// A request came whose answer is not flushed yet.
-    answering: AtomicBool,
-    /// The HTTP library answered a head by itself, and was not heard.
-    muted: AtomicBool,
 }
 
-/// What the driver is to do about the connection.
+/// What is to be done about the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
     /// Look again then.
     Later(Instant),
-    /// A head began and did not end in time.
-    Head,
     /// No request for too long.
     Idle,
     /// The client has not read for too long.
@@ -52,47 +51,67 @@ pub(super) enum Due {
 
 impl Activity {
     pub(super) fn new() -> Self {
-        let activity = Self {
+        Self {
             epoch: Instant::now(),
-            heads: AtomicBool::new(true),
+            multiplexed: AtomicBool::new(false),
+            arrived: Moment::default(),
+            deadline: Moment::default(),
+            struck: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
-            head_since: Moment::default(),
             idle_since: Moment::default(),
             blocked_since: Moment::default(),
             offered: AtomicUsize::new(0),
             offered_moved: Moment::default(),
-            unread: AtomicBool::new(false),
-            answering: AtomicBool::new(false),
-            muted: AtomicBool::new(false),
-        };
-        activity.idle_since.set(&activity);
-        activity
-    }
-
-    /// From here on bytes are frames, and a head's beginning cannot be told.
-    pub(super) fn speaks_frames(&self) {
-        self.heads.store(false, Relaxed);
-        self.head_since.clear();
-    }
-
-    /// A request's head is whole. Returns when its first byte came, or now where that is not known (HTTP/2, and heads
-    /// that arrived behind another request).
-    pub(super) fn begin(&self) -> Instant {
-        self.in_flight.fetch_add(1, Relaxed);
-        self.unread.store(false, Relaxed);
-        self.answering.store(true, Relaxed);
-        let began = self.head_since.get(self).unwrap_or_else(Instant::now);
-        self.head_since.clear();
-        began
-    }
-
-    /// A request is answered or cut; `unread` says that its body was not read to the end.
-    pub(super) fn end(&self, unread: bool) {
-        if unread {
-            self.unread.store(true, Relaxed);
         }
-        if self.in_flight.fetch_sub(1, Relaxed) == 1 {
-            self.idle_since.set(self);
+    }
+
+    /// The connection speaks HTTP/2 from here on.
+    pub(super) fn multiplexes(&self) {
+        self.multiplexed.store(true, Relaxed);
+        self.idle_since.set(self, Instant::now());
+    }
+
+    /// The head of the next request began to arrive at `since`.
+    pub(super) fn arrives(&self, since: Instant) {
+        self.arrived.set(self, since);
+        self.deadline.clear();
+        self.struck.store(false, Relaxed);
+    }
+
+    /// Until when the request that arrived must be answered, if somebody has said so.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline.get(self)
+    }
+
+    /// It was not. Whoever waits for it is to be polled again.
+    pub(super) fn strike(&self) {
+        self.deadline.clear();
+        self.struck.store(true, Relaxed);
+    }
+
+    /// Resolves when `deadline` has passed.
+    pub(super) async fn until(&self, deadline: Instant) {
+        if self.multiplexed.load(Relaxed) {
+            // Each of many requests needs a timer of its own.
+            return sleep_until(deadline.into()).await;
+        }
+        self.deadline.set(self, deadline);
+        poll_fn(|_| if self.struck.load(Relaxed) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    /// A request's head is whole. Returns when its first byte came, or now where that is not known (HTTP/2).
+    pub(super) fn begin(&self) -> Instant {
+        if !self.multiplexed.load(Relaxed) {
+            return self.arrived.get(self).unwrap_or_else(Instant::now);
+        }
+        self.in_flight.fetch_add(1, Relaxed);
+        Instant::now()
+    }
+
+    /// A request is answered or cut.
+    pub(super) fn end(&self) {
+        if self.multiplexed.load(Relaxed) && self.in_flight.fetch_sub(1, Relaxed) == 1 {
+            self.idle_since.set(self, Instant::now());
         }
     }
 
@@ -100,24 +119,17 @@ impl Activity {
         self.in_flight.load(Relaxed) > 0
     }
 
-    pub(super) fn unread(&self) -> bool {
-        self.unread.load(Relaxed)
-    }
-
-    /// Whether a head was refused and the client is still to be told: the HTTP library's own words, a status and no
-    /// more, are not let through.
-    pub(super) fn muted(&self) -> bool {
-        self.muted.load(Relaxed)
-    }
-
     /// A response body has bytes for the client, or has moved on.
     pub(super) fn offer(&self, change: i8) {
+        if !self.multiplexed.load(Relaxed) {
+            return;
+        }
         match change {
             1 => _ = self.offered.fetch_add(1, Relaxed),
             -1 => _ = self.offered.fetch_sub(1, Relaxed),
             _ => {}
         }
-        self.offered_moved.set(self);
+        self.offered_moved.set(self, Instant::now());
     }
 
     /// What is due at `now`. `closing` shortens the wait for another request to `linger`.
@@ -135,37 +147,14 @@ impl Activity {
             after(offered, timeouts.write, Due::Write)
         } else if self.in_flight() {
             after(None, timeouts.write, Due::Write)
-        } else if let Some(began) = self.head_since.get(self) {
-            after(Some(began), timeouts.header, Due::Head)
         } else {
             after(self.idle_since.get(self), idle, Due::Idle)
         };
         // A state that begins after this look may be due before this one is.
-        let soonest = now + timeouts.header.min(timeouts.write).min(idle);
+        let soonest = now + timeouts.write.min(idle);
         match due {
             Due::Later(at) => Due::Later(at.min(soonest)),
             due => due,
-        }
-    }
-
-    fn read(&self) {
-        if self.heads.load(Relaxed) && !self.in_flight() && !self.unread() && self.head_since.get(self).is_none() {
-            self.head_since.set(self);
-        }
-    }
-
-    /// Before a write: whether these are the words of the HTTP library alone, no request waiting for an answer.
-    fn mutes(&self) -> bool {
-        let mutes = self.heads.load(Relaxed) && !self.answering.load(Relaxed);
-        if mutes {
-            self.muted.store(true, Relaxed);
-        }
-        mutes
-    }
-
-    fn flushed<T>(&self, result: &Poll<T>) {
-        if result.is_ready() && !self.in_flight() {
-            self.answering.store(false, Relaxed);
         }
     }
 
@@ -173,7 +162,7 @@ impl Activity {
         if result.is_ready() {
             self.blocked_since.clear();
         } else if self.blocked_since.get(self).is_none() {
-            self.blocked_since.set(self);
+            self.blocked_since.set(self, Instant::now());
         }
     }
 }
@@ -183,8 +172,8 @@ impl Activity {
 struct Moment(AtomicU64);
 
 impl Moment {
-    fn set(&self, activity: &Activity) {
-        let nanos = activity.epoch.elapsed().as_nanos();
+    fn set(&self, activity: &Activity, at: Instant) {
+        let nanos = at.saturating_duration_since(activity.epoch).as_nanos();
         self.0.store(u64::try_from(nanos).unwrap_or(u64::MAX).max(1), Relaxed);
     }
 
@@ -198,8 +187,7 @@ impl Moment {
     }
 }
 
-/// A socket that keeps its [`Activity`] up to date, gives out first what was read to tell the protocol, and swallows
-/// what the HTTP library says by itself.
+/// A socket that keeps its [`Activity`] up to date, and gives out first what was read to tell the protocol.
 pub(super) struct Watched<S> {
     pub(super) stream: S,
     pub(super) prefix: Bytes,
@@ -213,20 +201,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
             buf.put_slice(&self.prefix.split_to(len));
             return Poll::Ready(Ok(()));
         }
-        let before = buf.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.activity.read();
-        }
-        result
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.activity.mutes() {
-            return Poll::Ready(Ok(buf.len()));
-        }
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.activity.wrote(&result);
         result
@@ -237,9 +217,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.activity.mutes() {
-            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
-        }
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.activity.wrote(&result);
         result
@@ -250,23 +227,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.stream).poll_flush(cx);
-        self.activity.flushed(&result);
-        result
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.activity.muted() {
-            return Poll::Ready(Ok(()));
-        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
-}
-
-/// The first bytes of a connection are known to begin a head.
-pub(super) fn watch<S>(stream: S, prefix: Bytes, activity: &Arc<Activity>) -> Watched<S> {
-    activity.read();
-    Watched { stream, prefix, activity: Arc::clone(activity) }
 }
 
 #[cfg(test)]
@@ -286,14 +252,17 @@ mod tests {
         (!matches!(due, Due::Later(_))).then_some(due)
     }
 
+    fn multiplexed() -> Activity {
+        let activity = Activity::new();
+        activity.multiplexes();
+        activity
+    }
+
     #[test]
     fn each_state_has_its_own_timeout() {
-        let activity = Activity::new();
+        let activity = multiplexed();
         assert_eq!(due_after(&activity, 74), None);
         assert_eq!(due_after(&activity, 76), Some(Due::Idle));
-        activity.read();
-        assert_eq!(due_after(&activity, 9), None);
-        assert_eq!(due_after(&activity, 11), Some(Due::Head));
         activity.begin();
         assert_eq!(due_after(&activity, 1000), None);
         activity.wrote::<()>(&Poll::Pending);
@@ -302,31 +271,30 @@ mod tests {
         activity.offer(1);
         assert_eq!(due_after(&activity, 21), Some(Due::Write));
         activity.offer(-1);
-        activity.end(false);
+        activity.end();
         assert_eq!(due_after(&activity, 74), None);
         assert_eq!(due_after(&activity, 76), Some(Due::Idle));
     }
 
     #[test]
-    fn a_body_left_unread_is_no_new_head() {
-        let activity = Activity::new();
-        activity.begin();
-        activity.end(true);
-        activity.read();
-        assert_eq!(due_after(&activity, 11), None);
-    }
-
-    #[test]
-    fn the_driver_looks_again_before_anything_can_be_due() {
-        let activity = Activity::new();
+    fn the_timer_looks_again_before_anything_can_be_due() {
+        let activity = multiplexed();
         let now = Instant::now();
-        assert_eq!(activity.due(now, &TIMEOUTS, None), Due::Later(now + TIMEOUTS.header));
+        assert_eq!(activity.due(now, &TIMEOUTS, None), Due::Later(now + TIMEOUTS.write));
     }
 
     #[test]
     fn a_closing_connection_waits_for_a_moment_only() {
-        let activity = Activity::new();
+        let activity = multiplexed();
         let soon = Instant::now() + Duration::from_secs(1);
         assert_eq!(activity.due(soon, &TIMEOUTS, Some(Duration::from_millis(500))), Due::Idle);
+    }
+
+    #[test]
+    fn a_request_began_when_its_first_byte_came() {
+        let activity = Activity::new();
+        let since = Instant::now() + Duration::from_secs(3);
+        activity.arrives(since);
+        assert_eq!(activity.begin(), since);
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SERVER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -20,8 +21,10 @@ use tokio::sync::watch;
 use super::Shared;
 use super::activity::Activity;
 use super::body::Outbound;
-use super::connection::{Terms, drive};
+use super::connection::{Service, Terms, drive};
+use super::error::Refusal;
 use super::listener::{self, BindError, SocketFile, Stage};
+use crate::event::{BodyError, RequestId};
 use crate::plan::{AdminAddress, Timeouts};
 
 /// An admin client is a probe or a scraper nearby: quick, small, and never many.
@@ -109,18 +112,30 @@ where
     let (stage, shared) = (Arc::clone(stage), Arc::clone(shared));
     tokio::spawn(async move {
         let activity = Arc::new(Activity::new());
-        let service = {
-            let activity = Arc::clone(&activity);
-            move |request: Request<_>| {
-                activity.begin();
-                let response = answer(&shared, &request);
-                activity.end(false);
-                std::future::ready(response)
-            }
-        };
-        // What is no HTTP here is nobody's request: its answer is all there is to say.
-        drive(stream, TERMS, &activity, stage.subscribe(), service, |_, _| {}).await;
+        let service = Admin { shared, activity: Arc::clone(&activity) };
+        drive(stream, TERMS, &activity, stage.subscribe(), service).await;
     });
+}
+
+#[derive(Clone)]
+struct Admin {
+    shared: Arc<Shared>,
+    activity: Arc<Activity>,
+}
+
+impl Service for Admin {
+    fn answer<B>(self, request: Request<B>) -> impl Future<Output = Response<Outbound>> + Send
+    where
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
+    {
+        self.activity.begin();
+        let response = answer(&self.shared, &request);
+        self.activity.end();
+        std::future::ready(response)
+    }
+
+    /// What is no HTTP here is nobody's request: its answer is all there is to say.
+    fn refused(&self, _: Refusal, _: &RequestId) {}
 }
 
 fn answer<B>(shared: &Shared, request: &Request<B>) -> Response<Outbound> {

@@ -2,7 +2,7 @@
 //! refused; [`Outbound`] hands an app's chunks to the connection and closes the request's books.
 
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -19,7 +19,6 @@ use crate::event::{BodyError, Fault};
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     bytes: AtomicU64,
-    ended: AtomicBool,
     fault: OnceLock<BodyError>,
     struck: Notify,
 }
@@ -28,11 +27,6 @@ impl Intake {
     /// Bytes that have arrived.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
-    }
-
-    /// Whether the last byte was read.
-    pub(super) fn ended(&self) -> bool {
-        self.ended.load(Relaxed)
     }
 
     /// Why reading failed, if it did.
@@ -47,7 +41,7 @@ impl Intake {
             let mut struck = pin!(self.struck.notified());
             struck.as_mut().enable();
             match self.fault() {
-                Some(fault @ (BodyError::TooLarge | BodyError::Timeout)) => return fault,
+                Some(fault @ (BodyError::TooLarge | BodyError::Timeout | BodyError::Malformed)) => return fault,
                 _ => struck.await,
             }
         }
@@ -65,16 +59,24 @@ pub(super) struct Inbound<B> {
     body: Option<B>,
     intake: Arc<Intake>,
     limit: u64,
-    patience: Duration,
+    /// `None` where the connection times the body itself.
+    patience: Option<Patience>,
+}
+
+struct Patience {
+    limit: Duration,
     /// Made on the I/O thread, whose clock it runs on; polled wherever the body is.
     timer: Pin<Box<Sleep>>,
     waiting: bool,
 }
 
 impl<B> Inbound<B> {
-    pub(super) fn new(body: B, intake: &Arc<Intake>, limit: u64, patience: Duration) -> Self {
-        let timer = Box::pin(tokio::time::sleep(patience));
-        Self { body: Some(body), intake: Arc::clone(intake), limit, patience, timer, waiting: false }
+    pub(super) fn new(body: B, intake: &Arc<Intake>, limit: u64, patience: Option<Duration>) -> Self {
+        let patience = patience.map(|limit| {
+            let timer = Box::pin(tokio::time::sleep(limit));
+            Patience { limit, timer, waiting: false }
+        });
+        Self { body: Some(body), intake: Arc::clone(intake), limit, patience }
     }
 
     fn fail(&mut self, fault: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -83,7 +85,14 @@ impl<B> Inbound<B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Inbound<B> {
+impl From<hyper::Error> for BodyError {
+    /// HTTP/2 frames its bodies itself: what can go wrong is that the client ends the stream.
+    fn from(_: hyper::Error) -> Self {
+        Self::Incomplete
+    }
+}
+
+impl<B: Body<Data = Bytes, Error: Into<BodyError>> + Unpin> Body for Inbound<B> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -93,7 +102,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Inbound<B> {
             let Some(body) = &mut this.body else { return Poll::Ready(None) };
             match Pin::new(body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    this.waiting = false;
+                    if let Some(patience) = &mut this.patience {
+                        patience.waiting = false;
+                    }
                     // Trailers are no part of the body; nobody reads them.
                     let Ok(data) = frame.into_data() else { continue };
                     let len = data.len() as u64;
@@ -103,18 +114,18 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Inbound<B> {
                     }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                Poll::Ready(Some(Err(_))) => return this.fail(BodyError::Incomplete),
+                Poll::Ready(Some(Err(fault))) => return this.fail(fault.into()),
                 Poll::Ready(None) => {
-                    this.intake.ended.store(true, Relaxed);
                     this.body = None;
                     return Poll::Ready(None);
                 }
                 Poll::Pending => {
-                    if !this.waiting {
-                        this.waiting = true;
-                        this.timer.as_mut().reset(Instant::now() + this.patience);
+                    let Some(patience) = &mut this.patience else { return Poll::Pending };
+                    if !patience.waiting {
+                        patience.waiting = true;
+                        patience.timer.as_mut().reset(Instant::now() + patience.limit);
                     }
-                    ready!(this.timer.as_mut().poll(cx));
+                    ready!(patience.timer.as_mut().poll(cx));
                     return this.fail(BodyError::Timeout);
                 }
             }
@@ -151,7 +162,7 @@ pub(super) enum Content {
     Failed,
 }
 
-/// The response ends here without its end. hyper closes the connection, or resets the stream.
+/// The response ends here without its end: an HTTP/1 connection is closed, an HTTP/2 stream reset.
 #[derive(Debug, thiserror::Error)]
 #[error("the response was cut off")]
 pub(super) struct Cut;

@@ -1,16 +1,16 @@
-//! One connection from its first byte to its last: which protocol it speaks, its timeouts, and how it ends when its
-//! socket retires. HTTP itself is hyper's here and nowhere else, behind one `service` function.
+//! One connection from its first byte to its last: which protocol it speaks, and how it ends. HTTP/1 is
+//! [`http1`](super::http1)'s; HTTP/2 is hyper's, here and nowhere else, under timeouts of our own.
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use http_body::Body;
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -18,16 +18,14 @@ use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Shared;
-use super::activity::{Activity, Due, watch};
+use super::activity::{Activity, Due, Watched};
 use super::body::Outbound;
-use super::error;
+use super::error::{self, Refusal};
 use super::forwarded::Peer;
+use super::http1::{self, End};
 use super::listener::{Open, Socket, Stage};
-use crate::event::{Desk, ErrorCode, RequestId};
+use crate::event::{BodyError, Desk, ErrorCode, RequestId};
 use crate::plan::{Listener, Timeouts};
-
-/// How every HTTP/2 connection begins (RFC 9113 §3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How long a connection between requests is still listened to once it is to close: a request may be on its way.
 const LINGER: Duration = Duration::from_millis(500);
@@ -54,23 +52,40 @@ pub(super) struct Connection {
     pub(super) _open: Open,
 }
 
+/// What answers the requests of a connection.
+pub(super) trait Service: Clone + Send + 'static {
+    /// Answers one request. Dropping the future, or the body of what it returns, says that the client has left.
+    fn answer<B>(self, request: Request<B>) -> impl Future<Output = Response<Outbound>> + Send
+    where
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static;
+
+    /// Notes a request whose head never became one, and the id its client was given.
+    fn refused(&self, refusal: Refusal, id: &RequestId);
+}
+
+impl Service for Arc<Connection> {
+    fn answer<B>(self, request: Request<B>) -> impl Future<Output = Response<Outbound>> + Send
+    where
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
+    {
+        super::service::answer(self, request)
+    }
+
+    fn refused(&self, refusal: Refusal, id: &RequestId) {
+        let code = refusal.fault.code;
+        let (status, why) = refusal.status();
+        self.shared.metrics.unrouted().error(code);
+        let message = format!("listener {:?} refused a request: {why}", self.settings.name);
+        self.shared.logs.refusal(id, status.as_u16(), self.peer.text(), code, &message);
+    }
+}
+
 impl Connection {
-    /// Speaks HTTP on `stream` until it ends, answering with [`service::answer`](super::service::answer).
+    /// Speaks HTTP on `stream` until it ends.
     pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self: Arc<Self>, stream: S) {
         let terms = Terms { timeouts: self.settings.timeouts, max_header: self.settings.max_header };
         let (activity, stage) = (Arc::clone(&self.activity), self.stage.clone());
-        let service = {
-            let connection = Arc::clone(&self);
-            move |request| super::service::answer(Arc::clone(&connection), request)
-        };
-        drive(stream, terms, &activity, stage, service, |code, id| self.refused(code, id)).await;
-    }
-
-    /// Notes a request whose head never became one.
-    fn refused(&self, code: ErrorCode, id: &RequestId) {
-        self.shared.metrics.unrouted().error(code);
-        let message = format!("listener {:?} refused a request: {}", self.settings.name, error::message(code));
-        self.shared.logs.refusal(id, error::status(code), self.peer.text(), code, &message);
+        drive(stream, terms, &activity, stage, self).await;
     }
 }
 
@@ -81,97 +96,62 @@ pub(super) struct Terms {
     pub(super) max_header: usize,
 }
 
-/// Runs a connection. `refused` is told of a head that never reached `service`, and the id its client was given.
-///
-/// How a message is framed is hyper's to say. It refuses what is ambiguous, but for a length beside `chunked`: that it
-/// serves as chunked and then closes the connection, so that nothing behind it is taken for a request
-/// (RFC 9112 §6.1 allows either).
-pub(super) async fn drive<S, F, R>(
-    mut stream: S,
+/// Runs a connection to its end.
+pub(super) async fn drive<S, V>(
+    stream: S,
     terms: Terms,
     activity: &Arc<Activity>,
     stage: watch::Receiver<Stage>,
-    service: F,
-    refused: impl Fn(ErrorCode, &RequestId),
+    service: V,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    F: Fn(Request<Incoming>) -> R + Send + 'static,
-    R: Future<Output = Response<Outbound>> + Send + 'static,
+    V: Service,
 {
-    let (first, speaks_h2) = match detect(&mut stream, terms.timeouts.header, stage.clone()).await {
-        First::Http1(bytes) => (bytes, false),
-        First::Http2(bytes) => (bytes, true),
-        First::Late => return refuse(stream, ErrorCode::RequestTimeout, refused).await,
-        First::Nothing => return,
-    };
-    let io = TokioIo::new(watch(stream, first, activity));
-    let service = service_fn(move |request| {
-        let answer = service(request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    if speaks_h2 {
-        activity.speaks_frames();
-        let list = u32::try_from(terms.max_header + HEAD_SLACK).unwrap_or(u32::MAX);
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        let mut connection = pin!(builder.max_header_list_size(list).serve_connection(io, service));
-        let retire = |connection: Pin<&mut _>| http2::Connection::graceful_shutdown(connection);
-        if let End::Refused(code) = run(connection.as_mut(), retire, true, terms.timeouts, activity, stage).await {
-            // hyper has told the client, in a GOAWAY frame that has no place for an id.
-            refused(code, &RequestId::new());
-        }
-        return;
-    }
-    // Timeouts are ours: hyper's only one closes without an answer, and does not tell an idle connection from a head
-    // that is late. `pipeline_flush` stays off: with it hyper never sends the last answer of a connection that it closes
-    // with bytes unread, which is what every refusal is.
-    let mut connection = http1::Builder::new()
-        .header_read_timeout(None)
-        .max_buf_size(terms.max_header + HEAD_SLACK)
-        .serve_connection(io, service);
-    let retire = |connection: Pin<&mut _>| http1::Connection::graceful_shutdown(connection);
-    let end = run(Pin::new(&mut connection), retire, false, terms.timeouts, activity, stage).await;
-    let stream = connection.into_parts().io.into_inner().stream;
-    match end {
-        End::Late => refuse(stream, ErrorCode::RequestTimeout, refused).await,
-        End::Refused(code) if activity.muted() => refuse(stream, code, refused).await,
-        // The end of an answer is still under way to a client that has sent more than it should.
-        End::Refused(code) => {
-            refused(code, &RequestId::new());
-            discard(stream).await;
-        }
-        End::Closed if activity.unread() => discard(stream).await,
-        End::Closed | End::Cut => {}
+    let answer = |request| service.clone().answer(request);
+    match http1::serve(stream, terms, activity, stage.clone(), answer).await {
+        End::Closed => {}
+        End::Answered(stream) => discard(stream).await,
+        End::Refused(stream, flaw) => refuse(stream, flaw.into(), &service).await,
+        End::Http2(stream, first) => multiplex(stream, first, terms, activity, stage, service).await,
     }
 }
 
-/// How a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// By itself, or because the client left.
-    Closed,
-    /// hyper has refused its last head.
-    Refused(ErrorCode),
-    /// A head took too long.
-    Late,
-    /// By us, without another word.
-    Cut,
-}
-
-/// Polls a connection to its end, under its timeouts and its socket's stage.
-async fn run<C: Future<Output = hyper::Result<()>>>(
-    mut connection: Pin<&mut C>,
-    retire: impl Fn(Pin<&mut C>),
-    multiplexed: bool,
-    timeouts: Timeouts,
-    activity: &Activity,
+/// Speaks HTTP/2 on a connection that began with `first`.
+async fn multiplex<S, V>(
+    stream: S,
+    first: Bytes,
+    terms: Terms,
+    activity: &Arc<Activity>,
     mut stage: watch::Receiver<Stage>,
-) -> End {
+    service: V,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    V: Service,
+{
+    activity.multiplexes();
+    let io = TokioIo::new(Watched { stream, prefix: first, activity: Arc::clone(activity) });
+    let answer = {
+        let service = service.clone();
+        service_fn(move |request| {
+            let answer = service.clone().answer::<hyper::body::Incoming>(request);
+            async move { Ok::<_, Infallible>(answer.await) }
+        })
+    };
+    let list = u32::try_from(terms.max_header + HEAD_SLACK).unwrap_or(u32::MAX);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut connection = pin!(builder.max_header_list_size(list).serve_connection(io, answer));
     let mut closing = false;
     let mut timer = pin!(sleep(Duration::ZERO));
     loop {
         tokio::select! {
             biased;
-            result = connection.as_mut() => return result.map_or_else(|error| ended(&error), |()| End::Closed),
+            result = connection.as_mut() => {
+                if result.is_err_and(|error| is_refusal(&error)) {
+                    // hyper has told the client, in a GOAWAY frame that has no place for an id.
+                    service.refused(ErrorCode::BadRequest.into(), &RequestId::new());
+                }
+                return;
+            }
             () = timer.as_mut() => {}
             _ = stage.changed() => {}
         }
@@ -180,93 +160,38 @@ async fn run<C: Future<Output = hyper::Result<()>>>(
             Stage::Retiring if closing => {}
             Stage::Retiring => {
                 closing = true;
-                // Between requests hyper would close HTTP/1 at once; `LINGER` and `connection: close` do it gently.
-                if multiplexed || activity.in_flight() {
-                    retire(connection.as_mut());
-                }
+                connection.as_mut().graceful_shutdown();
             }
-            Stage::Cut => return End::Cut,
+            Stage::Cut => return,
         }
         let now = Instant::now();
-        match activity.due(now, &timeouts, closing.then_some(LINGER)) {
+        match activity.due(now, &terms.timeouts, closing.then_some(LINGER)) {
             Due::Later(at) => timer.as_mut().reset(at.into()),
-            Due::Head => return End::Late,
-            Due::Idle if multiplexed && !closing => {
+            Due::Idle if !closing => {
                 closing = true;
-                retire(connection.as_mut());
+                connection.as_mut().graceful_shutdown();
                 timer.as_mut().reset((now + LINGER).into());
             }
-            Due::Idle | Due::Write => return End::Cut,
+            Due::Idle | Due::Write => return,
         }
     }
 }
 
-/// What hyper's error says. Everything but a refusal is in the books of the connection's requests.
-fn ended(error: &hyper::Error) -> End {
-    if error.is_parse_too_large() {
-        // One question for two answers of hyper's: 431, and 414 beyond 64 KiB.
-        let target = error.to_string().contains("URI");
-        return End::Refused(if target { ErrorCode::UriTooLong } else { ErrorCode::HeaderTooLarge });
-    }
-    // HTTP/2 (RFC 9113 §5.4.1): an error of the connection that our side detected. Only its text tells it from one
-    // that the client detected or caused by leaving.
+/// Whether an error of a connection (RFC 9113 §5.4.1) is one that our side detected: only its text tells it from one
+/// that the client detected or caused by leaving. Everything else is in the books of the connection's requests.
+fn is_refusal(error: &hyper::Error) -> bool {
     let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    if error.is_parse() || cause.starts_with("connection error detected") {
-        return End::Refused(ErrorCode::BadRequest);
-    }
-    End::Closed
-}
-
-/// The first bytes of a connection.
-enum First {
-    Http1(Bytes),
-    Http2(Bytes),
-    /// Some came, and then no more in time.
-    Late,
-    /// None came.
-    Nothing,
-}
-
-/// Reads until the protocol is certain.
-async fn detect<S: AsyncRead + Unpin>(stream: &mut S, limit: Duration, mut stage: watch::Receiver<Stage>) -> First {
-    let mut bytes = BytesMut::with_capacity(4096);
-    let mut deadline = pin!(sleep(limit));
-    let mut closing = false;
-    loop {
-        let matching = bytes.len().min(PREFACE.len());
-        if bytes[..matching] != PREFACE[..matching] {
-            return First::Http1(bytes.freeze());
-        }
-        if matching == PREFACE.len() {
-            return First::Http2(bytes.freeze());
-        }
-        let nothing = bytes.is_empty();
-        tokio::select! {
-            biased;
-            read = stream.read_buf(&mut bytes) => match read {
-                Ok(0) if nothing => return First::Nothing,
-                // hyper says what is wrong with it.
-                Ok(0) => return First::Http1(bytes.freeze()),
-                Ok(_) => {}
-                Err(_) => return First::Nothing,
-            },
-            () = deadline.as_mut() => return if nothing { First::Nothing } else { First::Late },
-            _ = stage.wait_for(|stage| *stage != Stage::Serving), if !closing => {
-                closing = true;
-                deadline.as_mut().reset((Instant::now() + limit.min(LINGER)).into());
-            }
-        }
-    }
+    error.is_parse() || cause.starts_with("connection error detected")
 }
 
 /// Answers a head that did not become a request.
-async fn refuse<S>(mut stream: S, code: ErrorCode, refused: impl Fn(ErrorCode, &RequestId))
+async fn refuse<S>(mut stream: S, refusal: Refusal, service: &impl Service)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let id = RequestId::new();
-    refused(code, &id);
-    if let Ok(Ok(())) = timeout(DISCARD, stream.write_all(&error::raw(code, &id))).await {
+    service.refused(refusal, &id);
+    if let Ok(Ok(())) = timeout(DISCARD, stream.write_all(&error::raw(refusal, &id))).await {
         discard(stream).await;
     }
 }

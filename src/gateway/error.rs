@@ -6,6 +6,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
+use super::http1::Flaw;
 use crate::event::{ErrorCode, Fault, RequestId};
 
 /// What the log says of a request whose client left. Not an IANA status; never sent.
@@ -57,14 +58,41 @@ pub(super) const fn message(code: ErrorCode) -> &'static str {
 pub(super) struct Refusal {
     /// Why, and how long to wait.
     pub(super) fault: Fault,
-    /// The method is one no app is ever asked for: 405 in place of the code's own status.
-    method: bool,
+    special: Option<Special>,
+}
+
+/// A bad request for which HTTP has a status of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Special {
+    Method,
+    Expectation,
+    Coding,
+}
+
+impl Special {
+    const fn answer(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "this method is not served here"),
+            Self::Expectation => (StatusCode::EXPECTATION_FAILED, "the only expectation that is met is 100-continue"),
+            Self::Coding => (StatusCode::NOT_IMPLEMENTED, "the only transfer coding that is understood is chunked"),
+        }
+    }
 }
 
 impl Refusal {
     /// CONNECT, TRACE and TRACK: the Fetch standard lets no `Request` have them, and nginx answers 405 too.
     pub(super) fn method() -> Self {
-        Self { fault: ErrorCode::BadRequest.into(), method: true }
+        Self { fault: ErrorCode::BadRequest.into(), special: Some(Special::Method) }
+    }
+
+    /// The status a client sees, and a sentence for the person there.
+    pub(super) fn status(self) -> (StatusCode, &'static str) {
+        let code = self.fault.code;
+        let own = || {
+            let status = StatusCode::from_u16(status(code)).expect("every code maps to a three-digit status");
+            (status, message(code))
+        };
+        self.special.map_or_else(own, Special::answer)
     }
 
     /// Status, headers and body of the answer.
@@ -76,22 +104,32 @@ impl Refusal {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
-        let code = self.fault.code;
-        let (status, message) = if self.method {
+        if self.special == Some(Special::Method) {
             // RFC 9110 §15.5.6: a 405 names what is allowed.
             headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
-            (StatusCode::METHOD_NOT_ALLOWED, "this method is not served here")
-        } else {
-            let status = StatusCode::from_u16(status(code)).expect("every code maps to a three-digit status");
-            (status, message(code))
-        };
-        (status, headers, body(code, message, app, id))
+        }
+        let (status, message) = self.status();
+        (status, headers, body(self.fault.code, message, app, id))
     }
 }
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        Self { fault, method: false }
+        Self { fault, special: None }
+    }
+}
+
+impl From<Flaw> for Refusal {
+    fn from(flaw: Flaw) -> Self {
+        let (code, special) = match flaw {
+            Flaw::Malformed => (ErrorCode::BadRequest, None),
+            Flaw::FieldsTooLarge => (ErrorCode::HeaderTooLarge, None),
+            Flaw::TargetTooLong => (ErrorCode::UriTooLong, None),
+            Flaw::Late => (ErrorCode::RequestTimeout, None),
+            Flaw::Coding => (ErrorCode::BadRequest, Some(Special::Coding)),
+            Flaw::Expectation => (ErrorCode::BadRequest, Some(Special::Expectation)),
+        };
+        Self { fault: code.into(), special }
     }
 }
 
@@ -102,8 +140,8 @@ impl From<ErrorCode> for Refusal {
 }
 
 /// A whole HTTP/1.1 answer in bytes, for a connection whose request never became one.
-pub(super) fn raw(code: ErrorCode, id: &RequestId) -> Vec<u8> {
-    let (status, _, body) = Refusal::from(code).answer(None, id);
+pub(super) fn raw(refusal: Refusal, id: &RequestId) -> Vec<u8> {
+    let (status, _, body) = refusal.answer(None, id);
     let mut bytes = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\
          server: nano\r\nx-request-id: {}\r\n\r\n",

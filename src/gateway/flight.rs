@@ -32,8 +32,6 @@ pub(super) struct Flight {
     status: u16,
     error: Option<ErrorCode>,
     bytes_out: u64,
-    /// A body came that nobody has read.
-    refused_body: bool,
     /// Handed over whole, or cut for a reason that is noted. If not, it is the client that left.
     complete: bool,
 }
@@ -55,7 +53,6 @@ impl Flight {
             status: error::CLIENT_CLOSED,
             error: None,
             bytes_out: 0,
-            refused_body: false,
             complete: false,
         })
     }
@@ -78,11 +75,6 @@ impl Flight {
     /// The app reads the request's body through `intake`.
     pub(super) fn reads(&mut self, intake: &Arc<Intake>) {
         self.intake = Some(Arc::clone(intake));
-    }
-
-    /// The request's body will not be read.
-    pub(super) fn refuse_body(&mut self) {
-        self.refused_body = true;
     }
 
     /// The app is at work.
@@ -138,8 +130,7 @@ impl Drop for Flight {
         if self.app.is_some() {
             metrics.in_flight(-1);
         }
-        let unread = self.intake.as_ref().map_or(self.refused_body, |intake| !intake.ended());
-        self.connection.activity.end(unread);
+        self.connection.activity.end();
         self.connection.shared.logs.access(&AccessRecord {
             app: self.app().map(|app| &*app.app.name),
             request_id: &self.id,

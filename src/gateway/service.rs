@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use http_body::Body;
 use tokio::sync::oneshot;
 
+use super::activity::Activity;
 use super::body::{Content, Inbound, Intake, Outbound};
 use super::connection::Connection;
 use super::error::Refusal;
@@ -35,34 +36,65 @@ static HOP_BY_HOP: [HeaderName; 7] = [
 ];
 
 /// Answers one request. Dropping the future, or the body of what it returns, says that the client has left.
-pub(super) async fn answer<B>(connection: Arc<Connection>, request: Request<B>) -> Response<Outbound>
+///
+/// Its app is asked at once, not when the future is first polled: what is left to hold is small.
+pub(super) fn answer<B>(
+    connection: Arc<Connection>,
+    request: Request<B>,
+) -> impl Future<Output = Response<Outbound>> + Send
 where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
+{
+    let asked = ask(&connection, request);
+    async move {
+        let Asked { flight, replied, intake, deadline } = match asked {
+            Ok(asked) => asked,
+            Err((flight, refusal)) => return refuse(flight, refusal),
+        };
+        match wait(replied, intake.as_deref(), &connection.activity, deadline).await {
+            Outcome::Reply(Ok(response)) => respond(flight, response.status, response.headers, response.body),
+            Outcome::Reply(Err(fault)) => refuse(flight, fault.into()),
+            Outcome::Ours(code) => {
+                flight.abort(code);
+                refuse(flight, code.into())
+            }
+        }
+    }
+}
+
+/// A request that its app has.
+struct Asked {
+    flight: Box<Flight>,
+    replied: oneshot::Receiver<Reply>,
+    intake: Option<Arc<Intake>>,
+    deadline: Instant,
+}
+
+/// Finds the app of a request and hands it over, or refuses it.
+fn ask<B>(connection: &Arc<Connection>, request: Request<B>) -> Result<Asked, (Box<Flight>, Refusal)>
+where
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
 {
     let (head, body) = request.into_parts();
-    let mut flight = Flight::begin(&connection, head);
+    let mut flight = Flight::begin(connection, head);
     let (plan, settings) = (&flight.view.serving.plan, &connection.settings);
     let host = flight.host.as_deref().map_err(|malformed| *malformed);
     let app = match target::route(plan, flight.view.listener, &flight.head, host, settings.max_header) {
         Ok(app) => app,
-        Err(refusal) => {
-            if !body.is_end_stream() {
-                flight.refuse_body();
-            }
-            return refuse(flight, refusal);
-        }
+        Err(refusal) => return Err((flight, refusal)),
     };
     flight.route(app);
-    let Some(service) = flight.app() else { return refuse(flight, ErrorCode::NoRoute.into()) };
+    let Some(service) = flight.app() else { return Err((flight, ErrorCode::NoRoute.into())) };
     let limits = service.app.limits;
     if body.size_hint().lower() > limits.body {
-        flight.refuse_body();
-        return refuse(flight, ErrorCode::BodyTooLarge.into());
+        return Err((flight, ErrorCode::BodyTooLarge.into()));
     }
     // Only a request that has a body pays for one.
     let intake = (!body.is_end_stream()).then(Arc::<Intake>::default);
     let body = intake.as_ref().map(|intake| {
-        let inbound = Inbound::new(body, intake, limits.body, settings.timeouts.body);
+        // An HTTP/1 connection has a timer, and looks after its one body itself.
+        let patience = (flight.head.version > Version::HTTP_11).then_some(settings.timeouts.body);
+        let inbound = Inbound::new(body, intake, limits.body, patience);
         Box::pin(inbound) as RequestBody
     });
     if let Some(intake) = &intake {
@@ -71,17 +103,10 @@ where
     let deadline = Instant::now() + limits.wall;
     let (reply, replied) = connection.desk.expect();
     let fetch = Fetch { id: flight.id.clone(), head: copy_head(&flight), body, deadline, reply };
-    let Some(service) = flight.app() else { return refuse(flight, ErrorCode::NoRoute.into()) };
+    let Some(service) = flight.app() else { return Err((flight, ErrorCode::NoRoute.into())) };
     let exchange = Arc::clone(&service.dispatch).dispatch(Event::Fetch(fetch));
     flight.runs(exchange);
-    match wait(replied, intake.as_deref(), deadline).await {
-        Outcome::Reply(Ok(response)) => respond(flight, response.status, response.headers, response.body),
-        Outcome::Reply(Err(fault)) => refuse(flight, fault.into()),
-        Outcome::Ours(code) => {
-            flight.abort(code);
-            refuse(flight, code.into())
-        }
-    }
+    Ok(Asked { flight, replied, intake, deadline })
 }
 
 /// Who decides the answer.
@@ -92,7 +117,12 @@ enum Outcome {
     Ours(ErrorCode),
 }
 
-async fn wait(mut replied: oneshot::Receiver<Reply>, intake: Option<&Intake>, deadline: Instant) -> Outcome {
+async fn wait(
+    mut replied: oneshot::Receiver<Reply>,
+    intake: Option<&Intake>,
+    activity: &Activity,
+    deadline: Instant,
+) -> Outcome {
     let struck = async {
         match intake {
             Some(intake) => intake.struck().await,
@@ -103,7 +133,7 @@ async fn wait(mut replied: oneshot::Receiver<Reply>, intake: Option<&Intake>, de
         biased;
         fault = struck => return Outcome::Ours(body_code(fault)),
         reply = &mut replied => reply,
-        () = tokio::time::sleep_until(deadline.into()) => return Outcome::Ours(ErrorCode::Timeout),
+        () = activity.until(deadline) => return Outcome::Ours(ErrorCode::Timeout),
     };
     // Unsent only if the process is going down, and the isolate with it.
     Outcome::Reply(reply.unwrap_or(Err(Fault::from(ErrorCode::IsolateLost))))
@@ -113,6 +143,7 @@ fn body_code(fault: BodyError) -> ErrorCode {
     match fault {
         BodyError::TooLarge => ErrorCode::BodyTooLarge,
         BodyError::Timeout => ErrorCode::RequestTimeout,
+        BodyError::Malformed => ErrorCode::BadRequest,
         BodyError::Incomplete => ErrorCode::ClientClosed,
     }
 }

@@ -140,7 +140,7 @@ fn requests_are_refused_with_a_code_and_a_body() {
 }
 
 #[test]
-fn heads_hyper_refuses_are_answered_logged_and_counted_like_others() {
+fn heads_that_are_refused_are_answered_logged_and_counted_like_others() {
     let server = Server::start();
     let get = "GET /app/hello HTTP/1.1\r\nhost: test\r\n";
     let table = [
