@@ -1,31 +1,23 @@
 # The commands of this project: `make` alone lists them.
 #
-# V8 comes as an archive, looked for in this order: RUSTY_V8_ARCHIVE or RUSTY_V8_MIRROR if set, a `shared/v8` folder
-# beside the checkout (.cargo/config.toml says so to plain cargo, too), the user's cache, the v8 crate's own download.
+# V8 comes as an archive. `make v8` sees to it that there is one, and every target that runs cargo begins with it;
+# v8/build says where it looks and when it compiles one.
 
 CARGO ?= cargo
-V8_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nano/v8
-
-ifeq ($(RUSTY_V8_ARCHIVE)$(RUSTY_V8_MIRROR)$(wildcard ../shared/v8),)
-ifneq ($(wildcard $(V8_CACHE)/librusty_v8_*),)
-export RUSTY_V8_MIRROR := $(V8_CACHE)
-export RUSTY_V8_MIRROR_FALLBACK := 1
-endif
-endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench fmt lint
+.PHONY: help run build test bench fmt lint v8
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## serve the examples with nano.kdl.example
 	target/release/nano --config nano.kdl.example
 
-build: ## build target/release/nano
+build: v8 ## build target/release/nano
 	$(CARGO) build --release --locked
 
-test: ## run every test
+test: v8 ## run every test
 	$(CARGO) test --locked
 
 bench: build ## compare with workerd, Deno, Bun and Node on this machine
@@ -34,6 +26,10 @@ bench: build ## compare with workerd, Deno, Bun and Node on this machine
 fmt: ## format the code
 	$(CARGO) fmt
 
-lint: ## check format and lints
+lint: v8 ## check format and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+v8: ## fetch or compile V8, once for this user
+	@if command -v python3 >/dev/null; then v8/build; \
+	else echo "v8: python3 is not installed: leaving V8 to the v8 crate's own download" >&2; fi
