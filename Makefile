@@ -6,7 +6,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench fmt lint v8
+.PHONY: help run build test bench soak fmt lint v8
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: v8 ## run every test
 
 bench: build ## compare with workerd, Deno, Bun and Node on this machine
 	bench/run
+
+soak: build ## five minutes of mixed load: every answer right, nothing grows
+	bench/soak
 
 fmt: ## format the code
 	$(CARGO) fmt

@@ -1,0 +1,6 @@
+// Never gives the thread back.
+export default {
+  fetch() {
+    for (;;);
+  },
+};

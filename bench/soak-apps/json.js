@@ -1,0 +1,7 @@
+// Reads JSON, answers JSON.
+export default {
+  async fetch(request) {
+    const { id, numbers } = await request.json();
+    return Response.json({ id, sum: numbers.reduce((sum, number) => sum + number, 0) });
+  },
+};
