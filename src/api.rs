@@ -10,6 +10,8 @@ mod crypto;
 mod encoding;
 mod event;
 mod inspect;
+mod mime;
+mod multipart;
 mod performance;
 mod structured_clone;
 mod timers;
@@ -56,6 +58,9 @@ pub const REGISTRY: &[Extension] = &[
     extension!("readable_stream", &[]),
     extension!("readable_stream_classes", &[]),
     extension!("headers", &[]),
+    extension!("blob", &[]),
+    extension!("form_data", &[]),
+    extension!("multipart", multipart::OPS),
     extension!("body", &[]),
     extension!("request", &[]),
     extension!("response", &[]),

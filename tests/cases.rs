@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod console;
 mod examples;
+mod forms;
 mod framing;
 mod headers;
 mod hostile;

@@ -1,21 +1,26 @@
 "use strict";
 // Bodies of requests and responses: Fetch Standard §2.2.4 and §5.2 (extracting, and the Body mixin). A body keeps the
-// string or bytes it was made of, or the request it comes with, for as long as nobody asks for its stream.
+// string, bytes or pieces of a Blob it was made of, or the request it comes with, for as long as nobody asks for its
+// stream.
 
 (function (nano) {
-  const { ops, streams, encoding } = nano;
+  const { ops, blobs, encoding, forms, headers, streams } = nano;
   const {
-    JSONParse, ObjectDefineProperty, PromisePrototypeThen, PromiseReject, PromiseResolve,
+    JSONParse, ObjectDefineProperty, PromisePrototypeThen, PromiseReject, PromiseResolve, ReflectApply,
     ReflectGetOwnPropertyDescriptor, ReflectOwnKeys, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSet,
-    TypedArrayPrototypeSlice, Uint8Array, isObject, newList, newPromise, promiseCall, push, uponPromise,
+    Uint8Array, isObject, newList, newPromise, promiseCall, push, uponPromise,
   } = nano.primordials;
   const { USVString, bytesOf, getByteLength, isUint8Array } = nano.webidl;
   const { Reader, create, createFull } = streams;
   const { encode, decode } = encoding;
   const { isSearchParams, serializeSearchParams } = nano.url;
+  const { Pieces, createBlob, isBlob, piecesFrom, piecesOf, typeOf } = blobs;
+
+  /** A Blob or form up to this size goes out whole, a larger one chunk by chunk. */
+  const ONE_SHOT = 1024 * 1024;
 
   class Body {
-    /** A string or Uint8Array of our own; undefined for the others. */
+    /** A string, Uint8Array or Pieces of our own; undefined for the others. */
     #source;
     /** The incoming request whose body this is; 0 for the others. */
     #token;
@@ -48,7 +53,7 @@
 
     /** What can be sent without a stream: a string or a Uint8Array, or undefined. Uses the body up. */
     takeSource() {
-      if (this.#stream !== undefined || this.#source === undefined) return undefined;
+      if (this.#stream !== undefined || this.#source === undefined || this.#source instanceof Pieces) return undefined;
       this.#used = true;
       return this.#source;
     }
@@ -96,10 +101,20 @@
       return PromisePrototypeThen(this.bytes(), decode);
     }
 
+    /** A promise for all of it, as Pieces. */
+    pieces() {
+      if (this.#used || !(this.#source instanceof Pieces) || this.#stream !== undefined) {
+        return PromisePrototypeThen(this.bytes(), piecesFrom);
+      }
+      this.#used = true;
+      return PromiseResolve(this.#source);
+    }
+
     #ownBytes() {
       const source = this.#source;
       if (typeof source === "string") return encode(source);
-      return this.#shared ? TypedArrayPrototypeSlice(source) : source;
+      if (source instanceof Pieces) return source.copy();
+      return this.#shared ? new Uint8Array(source) : source;
     }
 
     #makeStream() {
@@ -109,6 +124,7 @@
         return stream;
       }
       if (this.#token !== 0) return incomingStream(this.#token);
+      if (this.#source instanceof Pieces) return this.#source.stream();
       const bytes = this.#ownBytes();
       return createFull(getByteLength(bytes) === 0 ? undefined : bytes);
     }
@@ -222,10 +238,18 @@
       }
       const bytes = bytesOf(object);
       if (bytes !== undefined) {
-        return { body: new Body(TypedArrayPrototypeSlice(bytes), 0, undefined), type: undefined };
+        return { body: new Body(new Uint8Array(bytes), 0, undefined), type: undefined };
       }
       if (isSearchParams(object)) {
         return { body: fromText(serializeSearchParams(object)), type: FORM };
+      }
+      if (isBlob(object)) {
+        const type = typeOf(object);
+        return { body: fromPieces(piecesOf(object)), type: type === "" ? undefined : type };
+      }
+      if (forms.isFormData(object)) {
+        const { pieces, type } = forms.encode(object);
+        return { body: fromPieces(pieces), type };
       }
     }
     return { body: fromText(`${object}`), type: TEXT };
@@ -234,16 +258,26 @@
   const TEXT = "text/plain;charset=UTF-8";
   const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
   const fromText = (text) => new Body(USVString(text), 0, undefined);
+  const fromPieces = (pieces) => new Body(pieces.size > ONE_SHOT ? pieces : pieces.copy(), 0, undefined);
   const fromIncoming = (token) => new Body(undefined, token, undefined);
 
-  const empty = { __proto__: null, bytes: () => PromiseResolve(new Uint8Array(0)), text: () => PromiseResolve("") };
+  const empty = {
+    __proto__: null,
+    bytes: () => PromiseResolve(new Uint8Array(0)),
+    pieces: () => PromiseResolve(new Pieces(newList())),
+    text: () => PromiseResolve(""),
+  };
 
   /** Gives a class the members of the Body mixin; `bodyOf(object)` is its body or null, and throws on others. */
   function mixin(Class, bodyOf) {
     const read = (object, how) => how(bodyOf(object) ?? empty);
     const consume = (object, how) => promiseCall(read, undefined, [object, how]);
     const bytes = (body) => body.bytes();
+    const pieces = (body) => body.pieces();
     const text = (body) => body.text();
+    // As it is before any app runs.
+    const { get: headersOf } = ReflectGetOwnPropertyDescriptor(Class.prototype, "headers");
+    const contentTypeOf = (object) => headers.contentTypeOf(ReflectApply(headersOf, object, []));
 
     const members = {
       get body() {
@@ -262,8 +296,17 @@
         return PromisePrototypeThen(consume(this, bytes), (whole) => TypedArrayPrototypeGetBuffer(whole));
       },
 
+      blob() {
+        const whole = consume(this, pieces);
+        return PromisePrototypeThen(whole, (content) => createBlob(content, forms.typeOf(contentTypeOf(this))));
+      },
+
       bytes() {
         return consume(this, bytes);
+      },
+
+      formData() {
+        return PromisePrototypeThen(consume(this, bytes), (whole) => forms.decode(whole, contentTypeOf(this)));
       },
 
       json() {

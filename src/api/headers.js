@@ -224,6 +224,16 @@
     return copy;
   }
 
-  nano.headers = { __proto__: null, copyList, create, fill, isImmutable, listOf, setContentType };
+  /** The value of Content-Type, or null. */
+  function contentTypeOf(headers) {
+    const list = listOf(headers);
+    let value = null;
+    for (let i = 0; i < list.length; i += 2) {
+      if (list[i] === "content-type") value = value === null ? list[i + 1] : `${value}, ${list[i + 1]}`;
+    }
+    return value;
+  }
+
+  nano.headers = { __proto__: null, contentTypeOf, copyList, create, fill, isImmutable, listOf, setContentType };
   nano.expose("Headers", Headers);
 });

@@ -188,18 +188,32 @@ fn offsets(url: &Url) -> [usize; 10] {
     ]
 }
 
-/// `form_parse(text)`: names and values in turn (§5.1).
+/// `form_parse(input, most?)`: names and values in turn (§5.1) of a text or bytes; a `TypeError` if they are more than
+/// `most`.
 fn form_parse(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let mut buffer = value::buffer();
-    let Some(text) = value::text(scope, &args, 0, &mut buffer) else { return };
+    let (mut buffer, mut storage) = (value::buffer(), [0; v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP]);
+    let view = Local::<v8::ArrayBufferView>::try_from(args.get(0));
+    let text;
+    let bytes = match &view {
+        Ok(view) => view.get_contents(&mut storage),
+        Err(_) => {
+            let Some(string) = value::text(scope, &args, 0, &mut buffer) else { return };
+            text = string;
+            text.as_bytes()
+        }
+    };
+    let most = args.get(1).uint32_value(scope).filter(|_| args.length() > 1).unwrap_or(u32::MAX);
     let strings = v8::Array::new(scope, 0);
     // It inherits nothing, so that nobody's setters see what is put into it.
     let null = v8::null(scope).into();
     strings.set_prototype(scope, null);
-    let parts = form_urlencoded::parse(text.as_bytes()).flat_map(|(name, text)| [name, text]);
+    let parts = form_urlencoded::parse(bytes).flat_map(|(name, text)| [name, text]);
     for (index, part) in (0..).zip(parts) {
         if index % LOOK_EVERY == 0 && runtime::is_condemned(scope) {
             return;
+        }
+        if index == most {
+            return value::throw_type_error(scope, "formData: the form has too many entries");
         }
         v8::scope!(let scope, scope);
         // No part is longer than the string it came from, but for U+FFFD in place of broken bytes.

@@ -101,7 +101,7 @@ pub(super) fn return_text(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_,
 }
 
 /// Throws a `TypeError`.
-pub(super) fn throw_type_error(scope: &mut PinScope<'_, '_>, message: &'static str) {
+pub(super) fn throw_type_error(scope: &mut PinScope<'_, '_>, message: &str) {
     if let Some(message) = v8::String::new(scope, message) {
         let error = v8::Exception::type_error(scope, message);
         scope.throw_exception(error);

@@ -100,6 +100,40 @@ export const tests = {
     const branch = streamed.clone();
     same([await branch.text(), await streamed.text()], ["abcdef", "abcdef"]);
   },
+  async "a blob is a body"() {
+    const response = new Response(new Blob(["ab", "c"], { type: "Text/Html" }));
+    equal(response.headers.get("content-type"), "text/html");
+    equal(await response.clone().text(), "abc");
+    const copy = await response.blob();
+    same([copy.type, copy.size, copy instanceof File], ["text/html", 3, false]);
+    equal(new Response(new Blob(["x"])).headers.get("content-type"), null);
+    ok(response.bodyUsed);
+    await rejects(TypeError, response.blob());
+    const large = new Response(new Blob([new Uint8Array(2 << 20).fill(1), "end"]));
+    equal(await (await large.clone().blob()).slice(-3).text(), "end");
+    const whole = await large.clone().bytes();
+    equal(whole.length, (2 << 20) + 3);
+    whole[0] = 0;
+    let length = 0;
+    for await (const chunk of large.clone().body) length += chunk.length;
+    equal(length, whole.length);
+    equal((await large.bytes())[0], 1);
+  },
+  async "a body reads as a blob of its type"() {
+    const blob = async (body, type) => {
+      const headers = type === undefined ? {} : { "content-type": type };
+      return (await new Response(body, { headers }).blob()).type;
+    };
+    equal(await blob("x"), "text/plain;charset=UTF-8");
+    equal(await blob(new Uint8Array(1)), "");
+    equal(await blob(null, "TEXT/html;;A=B"), "text/html;a=B");
+    equal(await blob("x", "nonsense"), "");
+    equal(await blob("x", "a/b, c/d"), "c/d");
+    equal((await new Response().blob()).size, 0);
+    equal(await (await new Response(stream(utf8.encode("a"), utf8.encode("b"))).blob()).text(), "ab");
+    await rejects(TypeError, Response.prototype.blob.call({}));
+    await rejects(TypeError, Response.prototype.formData.call({}));
+  },
   async "a long queue of chunks is no deep recursion"() {
     const chunk = utf8.encode("x");
     equal((await new Response(stream(...new Array(20000).fill(chunk))).text()).length, 20000);
