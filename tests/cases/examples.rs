@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use crate::support::{Conn, Nano, Request, Setup};
 
@@ -40,6 +40,8 @@ fn examples() -> Nano {
              app \"webhook\" \"examples/webhook\" {\n\
                  host \"hooks.localhost\"; env { WEBHOOK_SECRET \"It's a Secret to Everybody\"; }\n\
              }\n\
+             app \"upload\" \"examples/upload\" { host \"upload.localhost\"; limits body=\"1MiB\"; }\n\
+             app \"markdown\" \"examples/markdown\" { host \"markdown.localhost\"; }\n\
              app \"stream\" \"examples/stream\" { listen \"stream\"; }\n",
         )
         .start()
@@ -152,6 +154,75 @@ fn the_webhook_example_takes_a_signature_with_a_time_while_it_is_fresh() {
     let moved = signed(now - 3600).replace(&format!("t={}", now - 3600), &format!("t={now}"));
     assert_eq!(conn.send(&hook("stripe-signature", &moved, body)).status, 401);
     assert_eq!(conn.send(&hook("stripe-signature", "v1=00", body)).status, 401);
+}
+
+/// A request to one of the examples that a browser would send, with a form as its body.
+fn browser(host: &str, target: &str, kind: &str, body: impl Into<Vec<u8>>) -> Request {
+    Request::post("", target, body).header("host", host).header("content-type", kind)
+}
+
+#[test]
+fn the_upload_form_describes_what_a_browser_sends() {
+    const KIND: &str = "multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW";
+    let nano = examples();
+    let mut conn = nano.connect();
+    let form = conn.send(&Request::get("", "/").header("host", "upload.localhost"));
+    assert!(form.text().contains("enctype=\"multipart/form-data\""), "{}", form.text());
+    let body = "------WebKitFormBoundary7MA4YWxkTrZu0gW\r\n\
+                Content-Disposition: form-data; name=\"note\"\r\n\r\n\
+                <script>alert('&')</script>\r\n\
+                ------WebKitFormBoundary7MA4YWxkTrZu0gW\r\n\
+                Content-Disposition: form-data; name=\"file\"; filename=\"<b>ä%22.txt\"\r\n\
+                Content-Type: text/plain\r\n\r\n\
+                three\r\nlines\r\n\r\n\
+                ------WebKitFormBoundary7MA4YWxkTrZu0gW--\r\n";
+    let sum: String = Sha256::digest("three\r\nlines\r\n").iter().map(|byte| format!("{byte:02x}")).collect();
+    let answer = conn.send(&browser("upload.localhost", "/", KIND, body));
+    assert_eq!((answer.status, answer.header("x-content-type-options")), (200, Some("nosniff")));
+    for cell in [
+        "<td>note</td><td>text &#60;script&#62;alert(&#39;&#38;&#39;)&#60;/script&#62;</td><td>27 bytes</td>",
+        "<td>file</td><td>file &#60;b&#62;ä%22.txt</td><td>14 bytes</td><td>text/plain</td>",
+        &format!("<td>{sum}</td>"),
+    ] {
+        assert!(answer.text().contains(cell), "{cell} is in {}", answer.text());
+    }
+    let file = conn.send(&browser("upload.localhost", "/back", KIND, body));
+    file.says("three\r\nlines\r\n");
+    assert_eq!(file.header("content-type"), Some("application/octet-stream"));
+    assert_eq!(file.header("content-disposition"), Some("attachment; filename*=UTF-8''%3Cb%3E%C3%A4%2522.txt"));
+    for (kind, body) in [(KIND, &body[2..]), ("text/plain", body)] {
+        assert_eq!(conn.send(&browser("upload.localhost", "/", kind, body)).status, 400);
+    }
+    nano.send(&browser("upload.localhost", "/", KIND, vec![b'x'; (1 << 20) + 1])).fails(413, "body_too_large");
+}
+
+#[test]
+fn the_markdown_example_renders_and_trusts_nobody() {
+    let nano = examples();
+    let mut conn = nano.connect();
+    let page = conn.send(&Request::get("", "/").header("host", "markdown.localhost"));
+    assert!(page.text().contains("<td align=\"right\">1</td>"), "{}", page.text());
+    let mut render = |kind: &str, text: &str| conn.send(&browser("markdown.localhost", "/", kind, text)).text();
+    assert_eq!(render("text/markdown", "# Hi\n*there*"), "<h1>Hi</h1>\n<p><em>there</em></p>\n");
+    let form = render("application/x-www-form-urlencoded", "text=**b**%0A%3C%2Ftextarea%3E");
+    assert!(form.contains("<strong>b</strong>") && form.matches("</textarea>").count() == 1, "{form}");
+    let link = render("text/markdown", "[a](http://x/?b=c&d=e) ![f](g.png)");
+    assert_eq!(link, "<p><a href=\"http://x/?b=c&#38;d=e\">a</a> <img src=\"g.png\" alt=\"f\"></p>\n");
+    for text in [
+        "<script>x</script>",
+        "a <img src=x onerror=y> b",
+        "[a](javascript:alert(1))",
+        "[a](JaVaScRiPt&colon;alert(1))",
+        "![a](data:text/html,x)",
+        "[a]: vbscript:x\n\n[a]",
+        "<javascript:alert(1)>",
+        "[a](http://x/\"onclick=\"y)",
+    ] {
+        let html = render("text/markdown", text);
+        let bad = ["<script", "<img src=x", "=\"javascript:", "=\"vbscript:", "=\"data:", "&colon", "\"onclick"];
+        let lower = html.to_lowercase();
+        assert!(bad.iter().all(|bad| !lower.contains(bad)), "{text}: {html}");
+    }
 }
 
 #[test]
