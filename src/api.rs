@@ -8,6 +8,7 @@ mod context;
 mod crypto;
 mod encoding;
 mod event;
+mod fetch;
 mod inspect;
 mod performance;
 mod structured_clone;
@@ -51,6 +52,7 @@ pub const REGISTRY: &[Extension] = &[
     extension!("body", &[]),
     extension!("request", &[]),
     extension!("response", &[]),
+    extension!("fetch", fetch::OPS),
     extension!("event", event::OPS),
     extension!("scope", &[]),
 ];

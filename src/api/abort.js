@@ -16,6 +16,7 @@
   let isAbortSignal;
   let isAborted;
   let addAlgorithm;
+  let removeAlgorithm;
 
   class AbortSignal extends EventTarget {
     #aborted = false;
@@ -144,6 +145,10 @@
         SetPrototypeAdd(signal.#algorithms, algorithm);
         return algorithm;
       };
+
+      removeAlgorithm = (signal, algorithm) => {
+        if (signal.#algorithms !== null) SetPrototypeDelete(signal.#algorithms, algorithm);
+      };
     }
 
     #follow(source) {
@@ -187,7 +192,7 @@
   nano.abort = {
     __proto__: null,
     createSignal: () => new AbortSignal(internal),
-    signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm,
+    signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm, removeAlgorithm,
   };
   nano.expose("AbortSignal", AbortSignal);
   nano.expose("AbortController", AbortController);

@@ -234,6 +234,7 @@
   const TEXT = "text/plain;charset=UTF-8";
   const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
   const fromText = (text) => new Body(USVString(text), 0, undefined);
+  const fromStream = (stream) => new Body(undefined, 0, stream);
   const fromIncoming = (token) => new Body(undefined, token, undefined);
 
   const empty = { __proto__: null, bytes: () => PromiseResolve(new Uint8Array(0)), text: () => PromiseResolve("") };
@@ -280,5 +281,5 @@
     }
   }
 
-  nano.body = { __proto__: null, extract, fromIncoming, fromText, mixin };
+  nano.body = { __proto__: null, extract, fromIncoming, fromStream, fromText, mixin };
 });

@@ -15,6 +15,7 @@ use super::sources::Sources;
 use super::turn::Verdict;
 use super::worker::Worker;
 use super::{RuntimeInner, StartKind};
+use crate::egress::Egress;
 use crate::event::wake;
 use crate::event::{Dispatch, ErrorCode, Event, Exchange, Fault};
 use crate::observability::log::AppLog;
@@ -37,6 +38,7 @@ pub struct Pool {
     pub(super) log: AppLog,
     pub(super) metrics: Arc<AppMetrics>,
     pub(super) sources: Sources,
+    pub(super) egress: Arc<Egress>,
     runtime: Arc<RuntimeInner>,
     state: Mutex<State>,
     /// Told whenever the last request in flight has ended.
@@ -67,6 +69,7 @@ impl Pool {
     pub(super) fn new(runtime: Arc<RuntimeInner>, app: Arc<App>, log: AppLog, metrics: Arc<AppMetrics>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             sources: Sources::new(&app.folder, app.limits.memory),
+            egress: Egress::new(app.egress.clone(), Arc::clone(&runtime.egress)),
             app,
             log,
             metrics,
