@@ -9,6 +9,7 @@ mod context;
 mod crypto;
 mod encoding;
 mod event;
+mod fetch;
 mod inspect;
 mod mime;
 mod multipart;
@@ -64,6 +65,7 @@ pub const REGISTRY: &[Extension] = &[
     extension!("body", &[]),
     extension!("request", &[]),
     extension!("response", &[]),
+    extension!("fetch", fetch::OPS),
     extension!("event", event::OPS),
     extension!("scope", &[]),
 ];

@@ -5,7 +5,7 @@
 //! [`gateway`] speaks HTTP on I/O threads that never run JavaScript; it routes by the plan and hands each request, as an
 //! [`event`], to its app's pool. [`runtime`] runs apps: a worker is one thread with one V8 isolate and an event loop, a
 //! pool is one app's workers, and a watchdog holds all of them to their limits. [`api`] is the web platform that apps
-//! see. [`observability`] is what nano tells of all this.
+//! see, [`egress`] their way out into the network. [`observability`] is what nano tells of all this.
 //!
 //! Dependencies point one way: `config ← plan ← {gateway, runtime} ← server ← cli`, and `api → runtime`. Gateway and
 //! runtime know each other only through `event`.
@@ -13,6 +13,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod egress;
 pub mod event;
 pub mod gateway;
 pub mod observability;

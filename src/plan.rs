@@ -14,6 +14,7 @@ mod app;
 mod build;
 mod claims;
 mod diff;
+pub mod egress;
 mod entry;
 mod listeners;
 pub mod routes;
@@ -22,6 +23,7 @@ pub mod target;
 use crate::config::Secret;
 pub use crate::config::{Level, LogFormat, Report as PlanError, Rotate, Warning};
 pub use diff::{Changes, Diff};
+use egress::Egress;
 use routes::RouteTable;
 
 /// Everything a running nano needs to know. Compared by value, an app at a time, on reload.
@@ -105,6 +107,8 @@ pub struct App {
     pub idle: Duration,
     /// Whether innocent requests of a lost isolate are replayed.
     pub replay: bool,
+    /// What it may reach by `fetch()`.
+    pub egress: Egress,
     /// `env`, by name.
     pub env: BTreeMap<String, EnvValue>,
     /// Its own log settings.

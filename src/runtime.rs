@@ -10,6 +10,7 @@ mod exchange;
 mod extension;
 mod fatal;
 mod faults;
+mod fetches;
 mod limits;
 mod mailbox;
 mod memory;
@@ -35,6 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::egress;
 use crate::observability::log::AppLog;
 use crate::observability::metrics::{AppMetrics, Metrics, StartKind};
 use crate::plan::App;
@@ -46,11 +48,12 @@ use worker::Worker;
 pub(crate) use exception::describe as describe_exception;
 pub use extension::{Extension, Op, callback};
 pub(crate) use limits::{has_room, has_room_for, is_condemned};
-pub(crate) use memory::bytes;
+pub(crate) use fetches::{Arriving, Input};
+pub(crate) use memory::{bytes, charge, charged};
 pub use pool::{LoadError, Pool};
 pub(crate) use realm::{enter_request, request_of};
 pub use snapshot::SnapshotError;
-pub(crate) use state::of as state;
+pub(crate) use state::{State, of as state};
 
 /// Workers kept ready for an app to need one.
 const READY: usize = 2;
@@ -86,6 +89,7 @@ struct RuntimeInner {
     foreground: Foreground,
     snapshot: Snapshot,
     watchdog: Arc<Watchdog>,
+    egress: Arc<egress::Shared>,
     ready: Mutex<Vec<Arc<Worker>>>,
     live: AtomicUsize,
     last_number: AtomicU32,
@@ -109,6 +113,7 @@ impl Runtime {
             foreground,
             snapshot: Snapshot::build(extensions)?,
             watchdog: Watchdog::start(Arc::clone(metrics))?,
+            egress: Arc::default(),
             ready: Mutex::default(),
             live: AtomicUsize::new(0),
             last_number: AtomicU32::new(0),
@@ -120,6 +125,11 @@ impl Runtime {
     /// A pool for one generation of an app. No worker starts before the first request.
     pub fn pool(&self, app: Arc<App>, log: AppLog, metrics: Arc<AppMetrics>) -> Arc<Pool> {
         Pool::new(Arc::clone(&self.0), app, log, metrics)
+    }
+
+    /// Where nano itself listens from now on: apps are kept away from there.
+    pub fn set_own_addresses(&self, addresses: Vec<egress::OwnAddress>) {
+        self.0.egress.own.set(addresses);
     }
 
     /// How many threads V8 has not given back.

@@ -21,10 +21,12 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::api;
+use crate::egress::OwnAddress;
 use crate::gateway::{AppService, BindError, Bound, Gateway, Serving};
 use crate::observability::log::{LogLayer, Logs};
 use crate::observability::metrics::Metrics;
-use crate::plan::{Level, Plan, PlanError, Warning};
+use crate::plan::egress::Own;
+use crate::plan::{AdminAddress, Level, Plan, PlanError, Warning};
 use crate::runtime::{Runtime, RuntimeConfig, RuntimeError};
 use crate::signal::{Cause, Control, Controls};
 use generations::Generations;
@@ -169,6 +171,7 @@ impl Server {
         let apps: Vec<_> = plan.apps.iter().map(|app| Running::cold(&parts, app)).collect();
         let serving = serving(Arc::clone(&plan), &apps);
         parts.gateway.serve(Arc::clone(&serving), bound);
+        keep_apart(&parts, &plan);
         let mut clock = interval(systemd::watchdog().map_or(TICK, |often| often.min(TICK)));
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut server = Self {
@@ -243,6 +246,7 @@ impl Server {
         let addresses = self.addresses();
         let serving = serving(Arc::clone(&plan), &apps);
         self.parts.gateway.serve(Arc::clone(&serving), bound);
+        keep_apart(&self.parts, &plan);
         let before = std::mem::replace(&mut self.serving, serving);
         let old = std::mem::replace(&mut self.apps, apps);
         let gone = old.into_iter().filter(|old| !self.apps.iter().any(|app| app.is_served_by(old)));
@@ -373,6 +377,17 @@ async fn finish(preparing: &mut Option<Preparing>) -> Result<Next, ReloadError> 
         Some(preparing) => preparing.await,
         None => std::future::pending().await,
     }
+}
+
+/// Tells the runtime where nano listens, lest an app come there by `fetch`.
+fn keep_apart(parts: &Parts, plan: &Plan) {
+    let own = |address, own| OwnAddress { address, own };
+    let listeners = parts.gateway.addresses().into_iter().map(|(_, actual)| own(actual, Own::Listener));
+    let admin = match plan.admin {
+        Some(AdminAddress::Tcp(address)) => Some(own(address, Own::Admin)),
+        Some(AdminAddress::Unix(_)) | None => None,
+    };
+    parts.runtime.set_own_addresses(listeners.chain(admin).collect());
 }
 
 /// What the gateway needs to know of a plan and its pools.

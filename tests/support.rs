@@ -9,6 +9,7 @@ mod nano;
 mod process;
 mod request;
 mod setup;
+mod upstream;
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ pub use nano::Nano;
 pub use process::free_port;
 pub use request::Request;
 pub use setup::Setup;
+pub use upstream::{Peer, Secure, Upstream, ok};
 
 /// How long a test waits for what must happen: far longer than it takes, for machines are noisy.
 pub const PATIENCE: Duration = Duration::from_secs(30);

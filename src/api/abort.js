@@ -18,6 +18,7 @@
   let isAbortSignal;
   let isAborted;
   let addAlgorithm;
+  let removeAlgorithm;
   let keep;
 
   /** So many followers are noted before it is worth a look which of them are gone. */
@@ -165,6 +166,10 @@
           SetPrototypeAdd(source.#awaited, signal);
         });
       };
+
+      removeAlgorithm = (signal, algorithm) => {
+        if (signal.#algorithms !== null) SetPrototypeDelete(signal.#algorithms, algorithm);
+      };
     }
 
     #follow(source) {
@@ -229,7 +234,7 @@
   nano.abort = {
     __proto__: null,
     createSignal: () => new AbortSignal(internal),
-    signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm, keep,
+    signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm, removeAlgorithm, keep,
   };
   nano.expose("AbortSignal", AbortSignal);
   nano.expose("AbortController", AbortController);

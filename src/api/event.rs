@@ -12,7 +12,7 @@ use crate::event::{BodyError, ErrorCode, RequestBody, Response, ResponseBody};
 use crate::plan::Level;
 use crate::runtime::{self, Op};
 
-/// Fields a response's head may have, and the bytes of their names and values together.
+/// Fields a head may have, and the bytes of their names and values together.
 const FIELDS: u32 = 1000;
 const HEAD: usize = 256 << 10;
 
@@ -201,8 +201,33 @@ fn head(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> O
         value::throw_type_error(scope, "not a response head");
         return None;
     };
+    let headers = header_map(scope, flat, &RESPONSE)?;
+    Some(Response { status, headers, body: ResponseBody::Empty })
+}
+
+/// How a head is refused that is too large.
+pub(super) struct Words {
+    fields: &'static str,
+    size: &'static str,
+}
+
+const RESPONSE: Words = Words {
+    fields: "a response has 1000 headers at most",
+    size: "a response's headers have 256 KiB at most",
+};
+
+/// Of a request that goes out.
+pub(super) const REQUEST: Words =
+    Words { fields: "a request has 1000 headers at most", size: "a request's headers have 256 KiB at most" };
+
+/// `[name, value, …]` as header fields; a `TypeError` where they could not be sent.
+pub(super) fn header_map(
+    scope: &mut PinScope<'_, '_>,
+    flat: Local<'_, v8::Array>,
+    words: &Words,
+) -> Option<HeaderMap> {
     if flat.length() > FIELDS * 2 {
-        value::throw_type_error(scope, "a response has 1000 headers at most");
+        value::throw_type_error(scope, words.fields);
         return None;
     }
     let mut headers = HeaderMap::with_capacity(flat.length() as usize / 2);
@@ -210,7 +235,7 @@ fn head(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> O
     for index in (0..flat.length()).step_by(2) {
         let length = length(scope, flat, index) + length(scope, flat, index + 1);
         let Some(rest) = room.checked_sub(length) else {
-            value::throw_type_error(scope, "a response's headers have 256 KiB at most");
+            value::throw_type_error(scope, words.size);
             return None;
         };
         room = rest;
@@ -223,7 +248,7 @@ fn head(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> O
         };
         headers.append(name, value);
     }
-    Some(Response { status, headers, body: ResponseBody::Empty })
+    Some(headers)
 }
 
 /// The length of the string that is element `index`; 0 if it is none.

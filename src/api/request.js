@@ -58,6 +58,7 @@
   let abortRequest;
   let bodyOf;
   let isRequest;
+  let requestParts;
 
   class Request {
     /** The incoming request behind this object, or 0. */
@@ -255,6 +256,16 @@
         return request.#body;
       };
 
+      /** What fetch() wants of a request of its own. */
+      requestParts = (request) => ({
+        method: request.#method,
+        url: request.#url,
+        headers: headerLists.listOf(request.#headers),
+        body: request.#body,
+        redirect: request.#options.redirect,
+        signal: request.#follows,
+      });
+
       abortRequest = (request, reason) => {
         if (request.#aborted) return;
         request.#aborted = true;
@@ -291,6 +302,7 @@
     fromInternal: (token) => new Request(internal, token),
     /** Aborts the signal of an incoming request. */
     abortRequest,
+    requestParts,
   };
   nano.expose("Request", Request);
 });

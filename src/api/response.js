@@ -21,6 +21,7 @@
   let bodyOf;
   let isResponse;
   let responseParts;
+  let createResponse;
 
   class Response {
     #type = "default";
@@ -30,6 +31,9 @@
     #headers = undefined;
     #contentType = undefined;
     #body = null;
+    /** Where it came from, without its fragment; empty for those that apps make. */
+    #url = "";
+    #redirected = false;
 
     constructor(body = null, init = undefined) {
       if (body === internal) return;
@@ -104,13 +108,11 @@
     }
 
     get url() {
-      if (!(#type in this)) throw new TypeError("Illegal invocation");
-      return "";
+      return this.#url;
     }
 
     get redirected() {
-      if (!(#type in this)) throw new TypeError("Illegal invocation");
-      return false;
+      return this.#redirected;
     }
 
     get status() {
@@ -140,6 +142,8 @@
       copy.#type = this.#type;
       copy.#status = this.#status;
       copy.#statusText = this.#statusText;
+      copy.#url = this.#url;
+      copy.#redirected = this.#redirected;
       const list = headerLists.copyList(headerLists.listOf(this.headers));
       copy.#headers = headerLists.create(list, headerLists.isImmutable(this.headers));
       copy.#body = body === null ? null : body.clone();
@@ -154,6 +158,19 @@
 
       isResponse = (value) => isObject(value) && #type in value;
       bodyOf = (response) => response.#body;
+
+      /** A response that fetch() got. */
+      createResponse = (status, statusText, list, body, url, redirected) => {
+        const response = new Response(internal);
+        response.#type = "basic";
+        response.#status = status;
+        response.#statusText = statusText;
+        response.#headers = headerLists.create(list, true);
+        response.#body = body;
+        response.#url = url;
+        response.#redirected = redirected;
+        return response;
+      };
 
       /** What goes out: status, flat headers, and the body as null, a string, bytes, or a stream to pump. */
       responseParts = (response) => {
@@ -180,5 +197,6 @@
 
   fetch.isResponse = isResponse;
   fetch.responseParts = responseParts;
+  fetch.createResponse = createResponse;
   nano.expose("Response", Response);
 });

@@ -53,6 +53,23 @@
     }
   }
 
+  /** What fetch() wants of a parsed URL: `path` with the query, `bare` is all but the fragment. */
+  function parts(record) {
+    const href = record[HREF];
+    const scheme = StringPrototypeSlice(href, 0, record[SCHEME_END]);
+    const port = StringPrototypeSlice(href, record[HOST_END] + 1, record[PORT_END]);
+    return {
+      href,
+      scheme,
+      host: StringPrototypeSlice(href, record[HOST_START], record[HOST_END]),
+      port: port === "" ? (scheme === "https" ? 443 : 80) : +port,
+      path: StringPrototypeSlice(href, record[PATH_START], record[QUERY_END]),
+      bare: StringPrototypeSlice(href, 0, record[QUERY_END]),
+      fragment: StringPrototypeSlice(href, record[QUERY_END]),
+      origin: originOf(record),
+    };
+  }
+
   let adopt;
   let setQuery;
 
@@ -210,7 +227,7 @@
   defineInterface(URL);
 
   nano.url = {
-    __proto__: null, parse, serialize, hasCredentials, setQuery,
+    __proto__: null, parse, parts, serialize, hasCredentials, setQuery,
     // Set by url_search_params.js.
     createSearchParams: undefined, replaceSearchParams: undefined, isSearchParams: undefined,
     serializeSearchParams: undefined,

@@ -5,7 +5,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::show_size;
+use crate::config::{Rule, show_size};
+use crate::plan::egress::Egress;
 use crate::plan::{AdminAddress, App, Limits, LogFormat, Plan, Rotate, SinkPlan};
 
 /// EX_CONFIG of sysexits.h: the config is wrong.
@@ -94,9 +95,23 @@ fn write_app(text: &mut String, plan: &Plan, app: &App) -> std::fmt::Result {
     )?;
     writeln!(text, "             wait-until={} body={}", time(wait_until), show_size(body))?;
     writeln!(text, "             concurrency={concurrency} queue={queue} isolates={isolates}")?;
+    write_egress(text, &app.egress)?;
     if !app.env.is_empty() {
         let names: Vec<_> = app.env.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
         writeln!(text, "    env      {}", names.join(" "))?;
+    }
+    Ok(())
+}
+
+/// What the config says of `fetch`; nothing where that is nothing.
+fn write_egress(text: &mut String, egress: &Egress) -> std::fmt::Result {
+    let list = |rules: &[Rule]| rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let mut margin = "    fetch    ";
+    for (what, rules) in [("allow", &egress.allow), ("deny", &egress.deny)] {
+        if !rules.is_empty() {
+            writeln!(text, "{margin}{what} {}", list(rules))?;
+            margin = "             ";
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::decode::{Fields, repeated, spanned_name};
 use super::global::only;
 use super::log::{LEVELS, Level};
 use super::report::Problem;
+use super::rule::Rule;
 use super::source::Spanned;
 use super::value::{Text, Value};
 
@@ -32,7 +33,7 @@ pub struct Settings {
     /// `log`
     pub log: AppLog,
     /// `fetch`
-    pub fetch: Option<Fetch>,
+    pub fetch: Fetch,
     /// `rate-limit`
     pub rate_limit: Option<RateLimit>,
     /// `cache`, in bytes
@@ -93,13 +94,13 @@ pub struct AppLog {
     pub max_lines: Option<Spanned<f64>>,
 }
 
-/// `fetch`: what an app may reach. A rule is a network, a host name, either with a port, or `*.` and a name.
-#[derive(Debug, Default)]
+/// `fetch`: what an app may reach.
+#[derive(Debug, Default, Clone)]
 pub struct Fetch {
-    /// `allow`
-    pub allow: Vec<Spanned<String>>,
-    /// `deny`
-    pub deny: Vec<Spanned<String>>,
+    /// `allow`; `None` where nothing was said
+    pub allow: Option<Vec<Spanned<Rule>>>,
+    /// `deny`; `None` where nothing was said
+    pub deny: Option<Vec<Spanned<Rule>>>,
     /// `max-connections`
     pub max_connections: Option<Spanned<usize>>,
 }
@@ -138,7 +139,7 @@ impl Settings {
                 .and_then(|fields| only(fields, "\"shared\" or \"fresh\"", |value| value.word(&context))),
             env: fields.child("env").map(env).unwrap_or_default(),
             log: fields.child("log").map(AppLog::decode).unwrap_or_default(),
-            fetch: fields.child("fetch").map(Fetch::decode),
+            fetch: fields.child("fetch").map(Fetch::decode).unwrap_or_default(),
             rate_limit: fields.child("rate-limit").and_then(RateLimit::decode),
             cache: fields
                 .child("cache")
@@ -237,8 +238,8 @@ impl AppLog {
 impl Fetch {
     fn decode(mut fields: Fields<'_>) -> Self {
         let fetch = Self {
-            allow: fields.children("allow").into_iter().flat_map(rules).collect(),
-            deny: fields.children("deny").into_iter().flat_map(rules).collect(),
+            allow: rules(&mut fields, "allow"),
+            deny: rules(&mut fields, "deny"),
             max_connections: fields
                 .child("max-connections")
                 .and_then(|fields| only(fields, "a count", |value| value.count(1..=100_000))),
@@ -248,10 +249,16 @@ impl Fetch {
     }
 }
 
-fn rules(mut fields: Fields<'_>) -> Vec<Spanned<String>> {
-    let all = fields.arguments("a rule").iter().filter_map(Value::rule).collect();
-    fields.finish();
-    all
+/// The rules of every child called `name`, or `None` where there is no such child.
+fn rules(fields: &mut Fields<'_>, name: &'static str) -> Option<Vec<Spanned<Rule>>> {
+    let nodes = fields.children(name);
+    let said = !nodes.is_empty();
+    let mut all = Vec::new();
+    for mut node in nodes {
+        all.extend(node.arguments("a rule").iter().filter_map(Value::rule));
+        node.finish();
+    }
+    said.then_some(all)
 }
 
 impl RateLimit {

@@ -14,7 +14,6 @@ const UNAVAILABLE: &[(&str, &str)] = &[
     ("app.entry=typescript", "TypeScript"),
     ("app.context=fresh", "a fresh global scope per request"),
     ("app.listen=#false", "an app without a listener, reached through service bindings alone,"),
-    ("app.fetch", "rules for outgoing requests"),
     ("app.kv", "key-value storage"),
     ("app.sqlite", "SQLite storage"),
     ("app.cache", "the cache"),

@@ -11,6 +11,7 @@ use kdl::{KdlEntry, KdlValue};
 use super::Context;
 use super::decode::{nearest, span_of};
 use super::report::Problem;
+use super::rule::Rule;
 use super::source::{Span, Spanned};
 
 /// A secret file is a key or a password; more than this is a mistake, such as a device.
@@ -310,19 +311,13 @@ impl<'a> Value<'a> {
     }
 
     /// What `fetch` may name: a network, an address or a host, with or without a port.
-    pub(super) fn rule(&self) -> Option<Spanned<String>> {
+    pub(super) fn rule(&self) -> Option<Spanned<Rule>> {
         let expected = "a network, a host, or a host and port, such as \"10.0.0.0/8\" or \"*.example.com:443\"";
-        let text = self.string(expected)?;
-        let rule = text.value.as_str();
-        let (host, port) = rule.rsplit_once(':').unwrap_or((rule, "0"));
-        let name = host.strip_prefix("*.").unwrap_or(host);
-        let named = name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-            && port.parse::<u16>().is_ok();
-        let numbered = rule.parse::<ipnet::IpNet>().is_ok()
-            || rule.parse::<std::net::IpAddr>().is_ok()
-            || rule.parse::<SocketAddr>().is_ok();
-        if named || numbered { Some(text) } else { self.wrong(format!("{rule:?} is not a rule"), expected, None) }
+        let text = self.string(expected)?.value;
+        match text.parse() {
+            Ok(rule) => self.spanned(rule),
+            Err(error) => self.wrong(format!("{text:?} is not a rule: {error}"), expected, error.help()),
+        }
     }
 
     /// When `scheduled()` runs: five fields, as crontab has them.

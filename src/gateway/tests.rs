@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::config::Secret;
 use crate::event::ErrorCode;
+use crate::plan::egress::Egress;
 use crate::plan::routes::RouteTable;
 use crate::plan::{App, AppLogPlan, Claim, Level, Limits, Listener, LogPlan, Plan};
 
@@ -39,6 +40,7 @@ fn plan(folder: &Path) -> Plan {
         },
         idle: NEVER,
         replay: false,
+        egress: Egress { allow: Vec::new(), deny: Vec::new(), max_connections: 1 },
         env: BTreeMap::new(),
         log: AppLogPlan { level: Level::Info, max_lines: 1.0 },
         claims: vec![Claim { listener: None, host: None, path: Some("/app/*".to_owned()) }],

@@ -8,11 +8,13 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use super::build::value;
+use super::egress::Egress;
 use super::{App, AppLogPlan, Claim, EnvValue, Level, Limits, entry};
 use crate::config::{self, Config, Context, EnvVarValue, Problem, Settings, Spanned, Text, plain};
 
 const IDLE: Duration = Duration::from_secs(5 * 60);
 const LINES_PER_SECOND: f64 = 1000.0;
+const OUTGOING_CONNECTIONS: usize = 64;
 const LONGEST_NAME: usize = 64;
 
 /// The apps, each name once; whoever comes second is reported.
@@ -81,6 +83,7 @@ pub(super) fn plan(
         limits: limits(&settings.limits.over(&defaults.limits)),
         idle: value(&settings.idle).or(value(&defaults.idle)).unwrap_or(IDLE),
         replay: value(&settings.replay).or(value(&defaults.replay)).unwrap_or(true),
+        egress: egress(&defaults.fetch, &settings.fetch),
         env: env(&defaults.env, &settings.env),
         log: AppLogPlan {
             level: value(&settings.log.level).or(value(&defaults.log.level)).unwrap_or(log_level),
@@ -132,6 +135,21 @@ fn limits(written: &config::Limits) -> Limits {
         concurrency: value(&written.concurrency).unwrap_or(64),
         queue: value(&written.queue).unwrap_or(256),
         isolates: value(&written.isolates).unwrap_or(2),
+    }
+}
+
+/// The app's own list of each kind, else the defaults'.
+fn egress(defaults: &config::Fetch, own: &config::Fetch) -> Egress {
+    let rules = |own: &Option<Vec<Spanned<config::Rule>>>, defaults: &Option<Vec<Spanned<config::Rule>>>| {
+        let said = own.as_ref().or(defaults.as_ref()).into_iter().flatten();
+        said.map(|rule| rule.value.clone()).collect()
+    };
+    Egress {
+        allow: rules(&own.allow, &defaults.allow),
+        deny: rules(&own.deny, &defaults.deny),
+        max_connections: value(&own.max_connections)
+            .or(value(&defaults.max_connections))
+            .unwrap_or(OUTGOING_CONNECTIONS),
     }
 }
 

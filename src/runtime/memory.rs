@@ -120,6 +120,49 @@ pub(crate) fn bytes<'s>(scope: &mut v8::PinScope<'s, '_>, data: &[u8]) -> Option
     v8::Uint8Array::new(scope, buffer, 0, data.len())
 }
 
+/// A part of the isolate's memory limit that native code has taken; given back when dropped.
+pub(crate) struct Charge {
+    buffers: Arc<Buffers>,
+    bytes: usize,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.buffers.release(self.bytes);
+    }
+}
+
+/// Takes `bytes` of the isolate's limit; `None` if that leaves no room, even after what is garbage is collected.
+pub(crate) fn charge(scope: &mut v8::PinScope<'_, '_>, bytes: usize) -> Option<Charge> {
+    let buffers = Arc::clone(&super::state::of(scope).worker.buffers);
+    if !buffers.reserve(bytes) {
+        scope.low_memory_notification();
+        if !buffers.reserve(bytes) {
+            return None;
+        }
+    }
+    Some(Charge { buffers, bytes })
+}
+
+/// A copy made by `copy` of `length` bytes at most, that leaves the isolate's limit when it is dropped, on whatever
+/// thread.
+pub(crate) fn charged(
+    scope: &mut v8::PinScope<'_, '_>,
+    length: usize,
+    copy: impl FnOnce(&mut v8::PinScope<'_, '_>) -> Vec<u8>,
+) -> Option<bytes::Bytes> {
+    struct Owner(Vec<u8>, #[expect(dead_code, reason = "held for its end")] Charge);
+
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    let charge = charge(scope, length)?;
+    Some(bytes::Bytes::from_owner(Owner(copy(scope), charge)))
+}
+
 /// Bytes one isolate uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Usage {

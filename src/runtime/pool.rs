@@ -16,6 +16,7 @@ use super::turn::Verdict;
 use super::unsent::Unsent;
 use super::worker::Worker;
 use super::{RuntimeInner, StartKind};
+use crate::egress::Egress;
 use crate::event::wake;
 use crate::event::{Dispatch, ErrorCode, Event, Exchange, Fault};
 use crate::observability::log::AppLog;
@@ -39,6 +40,7 @@ pub struct Pool {
     pub(super) metrics: Arc<AppMetrics>,
     pub(super) sources: Sources,
     pub(super) unsent: Arc<Unsent>,
+    pub(super) egress: Arc<Egress>,
     runtime: Arc<RuntimeInner>,
     state: Mutex<State>,
     /// Told whenever the last request in flight has ended.
@@ -70,6 +72,7 @@ impl Pool {
         Arc::new_cyclic(|me| Self {
             sources: Sources::new(&app.folder, app.limits.memory),
             unsent: Unsent::new(app.limits.memory.saturating_mul(app.limits.isolates)),
+            egress: Egress::new(app.egress.clone(), Arc::clone(&runtime.egress)),
             app,
             log,
             metrics,

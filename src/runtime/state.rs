@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::exchange::{SharedHead, Stream, Ticket};
+use super::fetches::Fetches;
 use super::modules::Modules;
 use super::pool::Pool;
 use super::rejections::Rejections;
@@ -32,6 +33,8 @@ pub(crate) struct State {
     pub(super) modules: Modules,
     pub(super) rejections: Rejections,
     pub(super) timers: RefCell<Timers>,
+    /// Outgoing exchanges.
+    pub(crate) fetches: Fetches,
     requests: RefCell<FxHashMap<u32, Request>>,
     last_token: Cell<u32>,
     /// What the running turn answers, sent when it has ended well.
@@ -87,6 +90,7 @@ impl State {
             modules: Modules::default(),
             rejections: Rejections::default(),
             timers: RefCell::default(),
+            fetches: Fetches::new(Arc::clone(&pool.egress)),
             requests: RefCell::default(),
             last_token: Cell::new(0),
             outbox: RefCell::default(),
@@ -188,11 +192,12 @@ impl State {
         }
     }
 
-    /// Ends a request: its timers, reads and writes go, what it held is freed.
+    /// Ends a request: its timers, fetches, reads and writes go, what it held is freed.
     pub(super) fn end(&self, token: u32) {
         let Some(request) = self.requests.borrow_mut().remove(&token) else { return };
         self.timers.borrow_mut().cancel_request(token);
         request.work.iter().for_each(AbortHandle::abort);
+        self.fetches.end_request(token);
         request.ticket.finish();
         self.pool.finished(&self.worker, &request.ticket);
     }
@@ -246,6 +251,14 @@ impl State {
         let requests = self.requests.borrow();
         let id = requests.get(&token).map(|request| &request.ticket.id);
         self.pool.log.console(level, id, message);
+    }
+
+    /// The request is about to do something that others can see: it is not to be done again. False if it is over.
+    pub(crate) fn goes_outside(&self, token: u32) -> bool {
+        let requests = self.requests.borrow();
+        let request = requests.get(&token);
+        request.inspect(|request| request.ticket.set_unrepeatable());
+        request.is_some() || token == 0
     }
 
     /// Since when this isolate has its app.

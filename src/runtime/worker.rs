@@ -55,12 +55,14 @@ impl Worker {
             isolate: OnceLock::new(),
             pool: OnceLock::new(),
         });
+        // Here, where the error can be returned: it takes a few file descriptors.
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (mine, runtime) = (Arc::clone(&worker), Arc::clone(runtime));
         runtime.live.fetch_add(1, Ordering::Relaxed);
         let live = Arc::clone(&runtime);
         let thread = std::thread::Builder::new().name(format!("worker-{number}")).stack_size(STACK);
         let spawned = thread.spawn(move || {
-            if catch_unwind(AssertUnwindSafe(|| run(&mine, &runtime))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| run(&mine, &runtime, tokio))).is_err() {
                 // A fault of ours: at least nobody waits for this worker.
                 runtime.watchdog.unwatch(&mine);
                 mine.answer_for(Verdict::Cpu);
@@ -173,19 +175,12 @@ fn end_process() -> ! {
     std::process::abort()
 }
 
-fn run(worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>) {
+fn run(worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>, tokio: tokio::runtime::Runtime) {
     worker.turns.adopt_thread();
     worker.held.get_or_init(wake::hold_back);
     CURRENT.set(Some((Arc::clone(worker), Arc::clone(runtime))));
     let realm = Realm::new(runtime, worker);
     worker.isolate.get_or_init(|| realm.isolate.thread_safe_handle());
-    let tokio = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-        Ok(tokio) => tokio,
-        Err(error) => {
-            tracing::error!("a worker could not start its event loop: {error}");
-            return;
-        }
-    };
     let tasks = tokio::task::LocalSet::new();
     let realm = tasks.block_on(&tokio, async { EventLoop::new(realm, worker, runtime).run().await });
     // What JavaScript began goes before the isolate does: it holds handles.

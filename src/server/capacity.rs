@@ -7,9 +7,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::plan::Plan;
 
-/// What a live isolate and its thread take with a heap of a few MiB: 28 mappings, measured with 50 of them. It opens no
-/// file: its event loop waits without an epoll of its own.
+/// What a live isolate and its thread take with a heap of a few MiB: 28 mappings, measured with 50 of them.
 const MAPS_PER_ISOLATE: u64 = 32;
+/// What its event loop waits with: an epoll, what wakes it, and what tells of signals.
+const FILES_PER_ISOLATE: u64 = 3;
 /// And for each MiB that its heap grows, measured at 80 MiB: 2.4. V8 maps a heap in pages of 256 KiB, of which some
 /// are neighbours and count as one.
 const MAPS_PER_MIB: u64 = 3;
@@ -34,8 +35,8 @@ pub(super) fn check(plan: &Plan) -> Vec<String> {
     shortages(needs(plan), allowed())
 }
 
-/// Isolates that the system has room for, at least one. Files are no matter here: isolates take none, and a connection
-/// that finds none left waits.
+/// Isolates that the system has room for, at least one. They may take half of the files: a connection that finds none
+/// left waits, an isolate cannot.
 pub(super) fn max_isolates(plan: &Plan) -> usize {
     room(allowed(), plan.io_threads as u64)
 }
@@ -47,6 +48,7 @@ fn allowed() -> Amounts {
 
 fn room(allowed: Amounts, io_threads: u64) -> usize {
     let rest = [
+        allowed.files.map(|files| files / 2 / FILES_PER_ISOLATE),
         allowed.maps.map(|maps| maps.saturating_sub(MAPS) / maps_of(USUAL_HEAP)),
         allowed.threads.map(|threads| threads.saturating_sub(THREADS + io_threads)),
     ];
@@ -64,14 +66,15 @@ fn needs(plan: &Plan) -> Amounts {
     let isolates: u64 = limits().map(|(isolates, _)| isolates).sum();
     let maps: u64 = limits().map(|(isolates, memory)| isolates * maps_of(memory)).sum();
     Amounts {
-        files: Some(FILES + connections(plan)),
+        files: Some(FILES + connections(plan) + isolates * FILES_PER_ISOLATE),
         maps: Some(MAPS + maps),
         threads: Some(THREADS + plan.io_threads as u64 + isolates),
     }
 }
 
 fn connections(plan: &Plan) -> u64 {
-    plan.listeners.iter().map(|listener| listener.max_connections as u64).sum()
+    let outgoing = plan.apps.iter().map(|app| app.egress.max_connections as u64);
+    plan.listeners.iter().map(|listener| listener.max_connections as u64).chain(outgoing).sum()
 }
 
 fn shortages(needs: Amounts, allowed: Amounts) -> Vec<String> {
@@ -138,10 +141,12 @@ mod tests {
     #[test]
     fn isolates_are_capped_by_what_they_take_and_by_nothing_else() {
         let allowed = Amounts { files: Some(1000), maps: Some(65_530), threads: None };
+        assert_eq!(room(allowed, 2), 166);
+        let allowed = Amounts { files: Some(1 << 20), ..allowed };
         assert_eq!(room(allowed, 2), 793);
         assert_eq!(room(Amounts { threads: Some(100), ..allowed }, 2), 34);
         assert_eq!(room(Amounts { threads: Some(10), ..allowed }, 2), 1);
-        assert_eq!(room(Amounts { files: Some(1000), maps: None, threads: None }, 2), usize::MAX);
+        assert_eq!(room(Amounts { files: None, maps: None, threads: None }, 2), usize::MAX);
     }
 
     #[test]

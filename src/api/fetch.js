@@ -1,0 +1,348 @@
+"use strict";
+// fetch(): Fetch Standard §4 (fetching) and §5.6, as far as they concern a server: there is no origin of ours, no cookie
+// jar, no cache, so that all of the modes that choose between them come to the same. Redirects are followed here, one
+// exchange each; below, in Rust, every one of them is checked against the app's rules.
+//
+// Apart from a browser: with `redirect: "manual"` the app gets the redirect itself, as it gets every header field of
+// request and response but those that frame a message or name its host. A body that came compressed is decoded, and
+// Content-Encoding and Content-Length go with that, or an app that passes a response on would lie about it.
+
+(function (nano) {
+  const { ops, abort, fetch: internals, headers: headerLists, url: urls, body: bodies } = nano;
+  const {
+    PromisePrototypeThen, PromiseReject, TypeError, newList, newPromise, push, uponPromise,
+  } = nano.primordials;
+  const { isUint8Array, requireArguments } = nano.webidl;
+  const { Reader, create } = nano.streams;
+  const { Request } = globalThis;
+
+  /** §4.4 step 5. */
+  const REDIRECTS = 20;
+
+  /** Fields that frame a message, end at this hop (RFC 9110 §7.6.1), or say whom it is for: nano's to set. */
+  function isNanos(name) {
+    switch (name) {
+      case "connection":
+      case "content-length":
+      case "expect":
+      case "host":
+      case "http2-settings":
+      case "keep-alive":
+      case "proxy-connection":
+      case "te":
+      case "trailer":
+      case "transfer-encoding":
+      case "upgrade":
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** §2.2.2 "request-body-header name". */
+  const isAboutBody = (name) =>
+    name === "content-encoding" || name === "content-language" || name === "content-location" ||
+    name === "content-type";
+
+  /** What must not reach another origin by a redirect. */
+  const isCredential = (name) => name === "authorization" || name === "cookie" || name === "proxy-authorization";
+
+  function has(list, name) {
+    for (let i = 0; i < list.length; i += 2) if (list[i] === name) return true;
+    return false;
+  }
+
+  function without(list, isOut) {
+    const kept = newList();
+    for (let i = 0; i < list.length; i += 2) {
+      if (isOut(list[i])) continue;
+      push(kept, list[i]);
+      push(kept, list[i + 1]);
+    }
+    return kept;
+  }
+
+  function add(list, name, value) {
+    if (has(list, name)) return;
+    push(list, name);
+    push(list, value);
+  }
+
+  /** What `ops.fetch_read` and `ops.fetch_write` give if not at once. */
+  const isPromise = (value) => typeof value === "object" && value !== null && !isUint8Array(value);
+
+  let lastId = 0;
+
+  /** One call of fetch(), until the last byte of its response. */
+  class Call {
+    #capability = newPromise();
+    #over = false;
+    #signal;
+    #algorithm = undefined;
+    #method;
+    #url;
+    #headers;
+    #redirect;
+    #redirects = 0;
+    /** The request's body: a string or bytes, or else a stream; null without one. */
+    #source = null;
+    #stream = null;
+    /** The exchange under way; 0 without one. */
+    #id = 0;
+    /** The controller of the response's body. */
+    #controller = undefined;
+
+    get promise() {
+      return this.#capability.promise;
+    }
+
+    start(request) {
+      const parts = internals.requestParts(request);
+      this.#signal = parts.signal;
+      this.#method = parts.method;
+      this.#headers = parts.headers;
+      this.#redirect = parts.redirect;
+      this.#url = urls.parse(parts.url, undefined);
+      if (parts.body !== null) {
+        const source = parts.body.takeSource();
+        if (source === undefined) this.#stream = parts.body.stream;
+        else this.#source = source;
+      }
+      if (this.#signal !== undefined) {
+        if (abort.isAborted(this.#signal)) {
+          this.#end(this.#signal.reason);
+          return;
+        }
+        this.#algorithm = abort.addAlgorithm(this.#signal, (reason) => this.#end(reason));
+      }
+      try {
+        this.#schemeFetch(urls.parts(this.#url));
+      } catch (error) {
+        this.#end(error);
+      }
+    }
+
+    /** §4.3 "scheme fetch". */
+    #schemeFetch(url) {
+      switch (url.scheme) {
+        case "http":
+        case "https":
+          this.#send(url);
+          return;
+        case "about":
+          if (url.path !== "blank") break;
+          this.#local("text/html;charset=utf-8", "");
+          return;
+        case "data": {
+          const result = ops.fetch_data_url(url.href);
+          if (result === undefined) break;
+          this.#local(result[0], result[1]);
+          return;
+        }
+        default:
+      }
+      this.#end(new TypeError(`fetch: ${url.scheme} URLs of this kind cannot be fetched`));
+    }
+
+    /** A response that is in its URL. */
+    #local(type, content) {
+      const headers = newList();
+      push(headers, "content-type");
+      push(headers, type);
+      this.#respond(200, "OK", headers, this.#method === "HEAD" ? null : bodies.extract(content).body);
+      this.#finish();
+    }
+
+    /** §4.6 "HTTP-network-or-cache fetch": one exchange. */
+    #send(url) {
+      const headers = without(this.#headers, isNanos);
+      add(headers, "accept", "*/*");
+      add(headers, "user-agent", ops.fetch_user_agent());
+      add(headers, "accept-encoding", has(headers, "range") ? "identity" : "gzip, deflate, br, zstd");
+      const id = ++lastId;
+      const body = this.#stream !== null ? true : this.#source;
+      const sent = ops.fetch_send(id, url.scheme === "https", url.host, url.port, url.path, this.#method, headers, body);
+      this.#id = id;
+      uponPromise(sent, (head) => this.#receive(id, head), (error) => this.#end(error));
+      if (this.#stream !== null) this.#pump(id);
+    }
+
+    /** The request's body, chunk by chunk, each as soon as there is room for it. */
+    #pump(id) {
+      const stream = this.#stream;
+      const stop = () => cancel(stream, new TypeError("the request's body is no longer wanted"));
+      new Reader(stream).readOn({
+        chunk: (chunk, next) => {
+          if (!isUint8Array(chunk)) {
+            this.#end(new TypeError("a request's stream may hold nothing but Uint8Arrays"));
+            return;
+          }
+          let written;
+          try {
+            written = ops.fetch_write(id, chunk);
+          } catch (error) {
+            this.#end(error);
+            return;
+          }
+          if (written === true) next();
+          else if (written === false) stop();
+          else uponPromise(written, (taken) => (taken ? next() : stop()));
+        },
+        // Cancelled, it is closed too, and not complete; but then the exchange has ended before.
+        close: () => ops.fetch_write(id, undefined),
+        error: (error) => this.#end(new TypeError("fetch: the request's body failed", { cause: error })),
+      });
+    }
+
+    /** §4.4 "HTTP fetch", from the response on. */
+    #receive(id, head) {
+      if (this.#over) return;
+      const status = head[0];
+      const headers = headerLists.copyList(head[2]);
+      if (this.#redirect !== "manual" && isRedirect(status)) {
+        const location = values(headers, "location");
+        if (this.#redirect === "error") {
+          this.#end(new TypeError(`fetch: a redirect (${status}) came, and redirect is "error"`));
+          return;
+        }
+        if (location.length !== 0) {
+          this.#follow(id, status, location);
+          return;
+        }
+      }
+      const stream = head[3] ? this.#body(id) : null;
+      this.#respond(status, head[1], headers, stream === null ? null : bodies.fromStream(stream));
+      if (stream === null) this.#finish();
+    }
+
+    /** §4.5 "HTTP-redirect fetch". */
+    #follow(id, status, location) {
+      const refuse = (why) => this.#end(new TypeError(`fetch: ${why}`));
+      const from = urls.parts(this.#url);
+      // Several are no URL (§3.2 "extracting header list values").
+      let next = location.length === 1 ? urls.parse(location[0], from.href) : undefined;
+      if (next === undefined) return refuse("a redirect's location is not a URL");
+      let to = urls.parts(next);
+      if (to.scheme !== "http" && to.scheme !== "https") return refuse("a redirect leads to no http or https URL");
+      if (to.fragment === "" && from.fragment !== "") {
+        next = urls.parse(to.href + from.fragment, undefined);
+        to = urls.parts(next);
+      }
+      if (++this.#redirects > REDIRECTS) return refuse(`more than ${REDIRECTS} redirects`);
+      const crosses = from.origin !== to.origin;
+      if (crosses && urls.hasCredentials(next)) return refuse("a redirect leads to a URL with a user name or password");
+      const method = this.#method;
+      const drops = status === 303
+        ? method !== "GET" && method !== "HEAD"
+        : (status === 301 || status === 302) && method === "POST";
+      if (status !== 303 && this.#stream !== null) return refuse("a redirect wants the body again, which was a stream");
+      ops.fetch_discard(id);
+      this.#id = 0;
+      if (drops) {
+        this.#method = "GET";
+        this.#source = null;
+        this.#headers = without(this.#headers, isAboutBody);
+      }
+      if (this.#stream !== null) {
+        cancel(this.#stream, new TypeError("the request's body is no longer wanted"));
+        this.#stream = null;
+      }
+      if (crosses) this.#headers = without(this.#headers, isCredential);
+      this.#url = next;
+      try {
+        this.#send(to);
+      } catch (error) {
+        this.#end(error);
+      }
+      return undefined;
+    }
+
+    /** A stream of the response's body, read off the network as it is read. */
+    #body(id) {
+      const take = (chunk) => {
+        if (this.#over) return true;
+        if (chunk === null) return false;
+        if (chunk === undefined) {
+          this.#finish();
+          this.#controller.close();
+        } else {
+          this.#controller.enqueue(chunk);
+        }
+        return true;
+      };
+      const fail = (error) => {
+        if (this.#over) return;
+        this.#finish();
+        throw error;
+      };
+      const pull = () => {
+        try {
+          for (;;) {
+            const read = ops.fetch_read(id);
+            if (isPromise(read)) {
+              return PromisePrototypeThen(read, (chunk) => (take(chunk) ? undefined : pull()), fail);
+            }
+            if (take(read)) return undefined;
+          }
+        } catch (error) {
+          return fail(error);
+        }
+      };
+      const stream = create(pull, () => this.#finish(), 0);
+      this.#controller = stream.controller;
+      return stream;
+    }
+
+    #respond(status, reason, headers, body) {
+      const url = urls.parts(this.#url);
+      const response = internals.createResponse(status, reason, headers, body, url.bare, this.#redirects > 0);
+      this.#capability.resolve(response);
+    }
+
+    /** Everything is there that will come. */
+    #finish() {
+      this.#over = true;
+      if (this.#id !== 0) ops.fetch_abort(this.#id);
+      if (this.#algorithm !== undefined) abort.removeAlgorithm(this.#signal, this.#algorithm);
+    }
+
+    /** §5.6 "abort the fetch() call", and every other end before the time. */
+    #end(error) {
+      if (this.#over) return;
+      this.#over = true;
+      if (this.#algorithm !== undefined) abort.removeAlgorithm(this.#signal, this.#algorithm);
+      if (this.#id !== 0) ops.fetch_abort(this.#id);
+      if (this.#stream !== null && this.#stream.state === "readable") cancel(this.#stream, error);
+      if (this.#controller === undefined) this.#capability.reject(error);
+      else this.#controller.error(error);
+    }
+  }
+
+  const isRedirect = (status) =>
+    status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+
+  function values(list, name) {
+    const found = newList();
+    for (let i = 0; i < list.length; i += 2) if (list[i] === name) push(found, list[i + 1]);
+    return found;
+  }
+
+  const ignore = () => undefined;
+  const cancel = (stream, reason) => uponPromise(stream.cancel(reason), undefined, ignore);
+
+  const { fetch } = {
+    fetch(input, init = undefined) {
+      try {
+        requireArguments(arguments.length, 1, "fetch");
+        const request = new Request(input, init);
+        const call = new Call();
+        call.start(request);
+        return call.promise;
+      } catch (error) {
+        return PromiseReject(error);
+      }
+    },
+  };
+
+  nano.exposeOperation("fetch", fetch);
+});
