@@ -75,7 +75,7 @@ fn redirects_change_method_and_body_as_the_standard_says() {
         // It stays at the same origin.
         assert_eq!(told["echo"]["headers"]["authorization"], "x");
     }
-    assert_eq!(upstream.connections().1, 1, "the connection of a redirect is used again");
+    assert_eq!(upstream.connections().0, 7, "the connection of a redirect is used again");
 }
 
 #[test]
