@@ -100,7 +100,6 @@ fn the_reference_is_refused_only_for_what_this_build_lacks() {
         "the cache is",
         "bindings between apps are",
         "serving static files is",
-        "rules for outgoing requests are",
         "scheduled events are",
         "rate limiting is",
         "an app without a listener, reached through service bindings alone, is",
@@ -112,7 +111,7 @@ fn the_reference_is_refused_only_for_what_this_build_lacks() {
 fn the_example_is_good() {
     let (plan, warnings) = Plan::load(Path::new("nano.kdl.example")).unwrap_or_else(|report| panic!("{report}"));
     assert!(warnings.is_empty(), "{warnings:?}");
-    assert_eq!(plan.apps.len(), 3);
+    assert_eq!(plan.apps.len(), 4);
 }
 
 #[test]

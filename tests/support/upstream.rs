@@ -258,7 +258,8 @@ async fn accept(listener: TcpListener, config: ServerConfig, count: Arc<AtomicUs
             let io = TokioIo::new(stream);
             // Clients leave as they like.
             if http2 {
-                let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, answer).await;
+                let _ =
+                    hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, answer).await;
             } else {
                 let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await;
             }
