@@ -100,7 +100,6 @@ fn the_reference_is_refused_only_for_what_this_build_lacks() {
         "the cache is",
         "bindings between apps are",
         "serving static files is",
-        "rules for outgoing requests are",
         "scheduled events are",
         "rate limiting is",
         "an app without a listener, reached through service bindings alone, is",

@@ -211,21 +211,15 @@ pub(super) struct Words {
     size: &'static str,
 }
 
-const RESPONSE: Words = Words {
-    fields: "a response has 1000 headers at most",
-    size: "a response's headers have 256 KiB at most",
-};
+const RESPONSE: Words =
+    Words { fields: "a response has 1000 headers at most", size: "a response's headers have 256 KiB at most" };
 
 /// Of a request that goes out.
 pub(super) const REQUEST: Words =
     Words { fields: "a request has 1000 headers at most", size: "a request's headers have 256 KiB at most" };
 
 /// `[name, value, …]` as header fields; a `TypeError` where they could not be sent.
-pub(super) fn header_map(
-    scope: &mut PinScope<'_, '_>,
-    flat: Local<'_, v8::Array>,
-    words: &Words,
-) -> Option<HeaderMap> {
+pub(super) fn header_map(scope: &mut PinScope<'_, '_>, flat: Local<'_, v8::Array>, words: &Words) -> Option<HeaderMap> {
     if flat.length() > FIELDS * 2 {
         value::throw_type_error(scope, words.fields);
         return None;

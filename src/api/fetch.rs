@@ -18,15 +18,8 @@ use crate::plan::Level;
 use crate::runtime::{self, Arriving, Input, Op, State};
 
 /// The native functions of `fetch.js`.
-pub const OPS: &[Op] = crate::ops![
-    fetch_send,
-    fetch_write,
-    fetch_read,
-    fetch_discard,
-    fetch_abort,
-    fetch_user_agent,
-    fetch_data_url,
-];
+pub const OPS: &[Op] =
+    crate::ops![fetch_send, fetch_write, fetch_read, fetch_discard, fetch_abort, fetch_user_agent, fetch_data_url,];
 
 fn id(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> u32 {
     args.get(0).uint32_value(scope).unwrap_or(0)
@@ -128,13 +121,7 @@ fn view(scope: &mut PinScope<'_, '_>, value: Local<'_, Value>) -> Option<Option<
 }
 
 /// A response's head, as the script takes it; the body waits to be read.
-fn arrived<'s>(
-    scope: &mut PinScope<'s, '_>,
-    state: &State,
-    id: u32,
-    answer: Answer,
-    head: bool,
-) -> Local<'s, Value> {
+fn arrived<'s>(scope: &mut PinScope<'s, '_>, state: &State, id: u32, answer: Answer, head: bool) -> Local<'s, Value> {
     let Answer { status, reason, mut headers, body } = answer;
     // Fetch §2.2.3 "null body status"; 101 is none of ours.
     let empty = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
@@ -186,12 +173,11 @@ fn failed<'s>(
     failure: &Failure,
 ) -> Local<'s, Value> {
     state.log(Level::Warn, request, &format!("fetch {target}: {failure}"));
-    let (text, class): (_, fn(&PinScope<'s, '_>, Local<'_, v8::String>) -> Local<'s, Value>) = match failure {
-        Failure::NoRoom => ("the app's memory limit leaves no room for the response body", v8::Exception::range_error),
-        _ => ("fetch failed", v8::Exception::type_error),
-    };
+    let no_room = matches!(failure, Failure::NoRoom);
+    let text = if no_room { "the app's memory limit leaves no room for the response body" } else { "fetch failed" };
     match v8::String::new(scope, text) {
-        Some(text) => class(scope, text),
+        Some(text) if no_room => v8::Exception::range_error(scope, text),
+        Some(text) => v8::Exception::type_error(scope, text),
         None => v8::undefined(scope).into(),
     }
 }
@@ -225,7 +211,8 @@ fn fetch_write(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
     }
     let request = runtime::request_of(scope);
     let write = async move { upload.send(rest).await.is_ok() };
-    if let Some(promise) = state.promise(scope, request, write, |scope, sent| Ok(v8::Boolean::new(scope, sent).into())) {
+    if let Some(promise) = state.promise(scope, request, write, |scope, sent| Ok(v8::Boolean::new(scope, sent).into()))
+    {
         rv.set(promise.into());
     }
 }
@@ -251,9 +238,8 @@ fn fetch_read(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>,
     let waiting = Rc::clone(&arriving);
     let read = std::future::poll_fn(move |cx| waiting.borrow_mut().poll_input(cx));
     let settle_state = Rc::clone(&state);
-    let promise = state.promise(scope, request, read, move |scope, input| {
-        chunk(scope, &settle_state, id, request, &arriving, input)
-    });
+    let promise = state
+        .promise(scope, request, read, move |scope, input| chunk(scope, &settle_state, id, request, &arriving, input));
     if let Some(promise) = promise {
         rv.set(promise.into());
     }
@@ -269,8 +255,7 @@ fn chunk<'s>(
     input: Result<Input, Failure>,
 ) -> Result<Local<'s, Value>, Local<'s, Value>> {
     let decoded = input.and_then(|input| {
-        let mut charge =
-            |bytes| runtime::charge(scope, bytes).map(|charge| -> Charge { Box::new(charge) });
+        let mut charge = |bytes| runtime::charge(scope, bytes).map(|charge| -> Charge { Box::new(charge) });
         arriving.borrow_mut().decode(input, &mut charge)
     });
     match decoded {

@@ -252,11 +252,7 @@ impl Value<'_> {
 /// Refuses what is at `place` of the grammar where this build has it not.
 pub(crate) fn refuse_unavailable(cx: &Context, place: &str, span: Span) -> bool {
     let Some(brings) = unavailable(place) else { return false };
-    let verb = if brings.starts_with("rules") || brings.starts_with("scheduled") || brings.starts_with("bindings") {
-        "are"
-    } else {
-        "is"
-    };
+    let verb = if brings.starts_with("scheduled") || brings.starts_with("bindings") { "are" } else { "is" };
     cx.push(
         Problem::error(format!("{brings} {verb} not available in this build")).at(span, "not available in this build"),
     );

@@ -2,7 +2,7 @@
 //! whoever reads it by more than a few chunks.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -131,7 +131,15 @@ impl Download {
     }
 
     /// Lets go of the body; a short one is read, so that the connection can be used again.
-    pub fn discard(self) {
+    pub fn discard(mut self) {
+        // What is there by now may be all.
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut left = DISCARDED;
+        while let Poll::Ready(data) = self.poll_data(&mut cx) {
+            let Some(Ok(data)) = data else { return };
+            let Some(rest) = left.checked_sub(data.len()) else { return };
+            left = rest;
+        }
         spawn_local(async {
             // However that goes, nobody wants to know.
             let _ = timeout(DISCARD, self.read_out()).await;

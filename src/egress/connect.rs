@@ -46,11 +46,7 @@ impl Stream {
 }
 
 /// Opens a connection to `target` under `permit`.
-pub(super) async fn connect(
-    egress: &Egress,
-    target: &Target,
-    permit: OwnedSemaphorePermit,
-) -> Result<Stream, Failure> {
+pub(super) async fn connect(egress: &Egress, target: &Target, permit: OwnedSemaphorePermit) -> Result<Stream, Failure> {
     let deadline = Instant::now() + CONNECT;
     let late = |_| Failure::ConnectTimeout(CONNECT);
     let tcp = timeout_at(deadline, tcp(egress, target, deadline)).await.map_err(late)??;

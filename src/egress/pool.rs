@@ -15,7 +15,7 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
-use tokio::task::{AbortHandle, spawn_local};
+use tokio::task::{AbortHandle, spawn_local, yield_now};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Egress;
@@ -28,6 +28,8 @@ use super::failure::Failure;
 const IDLE: Duration = Duration::from_secs(10);
 /// How long the rest of a request may take to leave once its response is read.
 const SETTLE: Duration = Duration::from_secs(1);
+/// How often to let others go first while a connection settles.
+const YIELDS: usize = 4;
 /// Bytes read ahead on a connection, and the longest head of a response.
 const BUFFER: usize = 64 << 10;
 /// Fields of a response.
@@ -44,6 +46,8 @@ pub(super) struct Pool {
     shared: RefCell<FxHashMap<Target, Rc<Many>>>,
     /// Who waits for a connection, in order.
     waiting: RefCell<FxHashMap<Target, VecDeque<oneshot::Sender<One>>>>,
+    /// How many connections are on their way back.
+    settling: Cell<usize>,
     /// Whether a task looks after what idles.
     tended: Cell<bool>,
 }
@@ -107,14 +111,22 @@ impl Pool {
             idle: RefCell::default(),
             shared: RefCell::default(),
             waiting: RefCell::default(),
+            settling: Cell::new(0),
             tended: Cell::new(false),
         })
     }
 
     /// A connection to `target`: with `fresh`, one that nobody has used.
     pub(super) async fn lease(self: &Rc<Self>, target: &Target, fresh: bool) -> Result<Lease, Failure> {
-        if !fresh && let Some(kind) = self.known(target) {
-            return Ok(self.lend(target, kind, true));
+        for _ in 0..YIELDS {
+            if !fresh && let Some(kind) = self.known(target) {
+                return Ok(self.lend(target, kind, true));
+            }
+            // One fetch often follows another to the same place: the connection may be about to be free.
+            if fresh || self.settling.get() == 0 {
+                break;
+            }
+            yield_now().await;
         }
         let permit = match self.egress.permit_now() {
             Some(permit) => permit,
@@ -188,8 +200,10 @@ impl Pool {
     }
 
     /// Takes a connection back whose exchange is over: whoever waits for one to there gets it.
-    async fn take_back(self: Rc<Self>, target: Target, mut one: One) {
-        if !matches!(timeout(SETTLE, one.sender.ready()).await, Ok(Ok(()))) {
+    async fn take_back(self: &Rc<Self>, target: Target, mut one: One, settling: Settling) {
+        let settled = timeout(SETTLE, one.sender.ready()).await;
+        drop(settling);
+        if !matches!(settled, Ok(Ok(()))) {
             return;
         }
         if let Some(waiting) = self.waiting.borrow_mut().get_mut(&target) {
@@ -230,6 +244,22 @@ impl Pool {
         let ones = idle.values().flatten().map(|idle| idle.until);
         let manies = shared.values().filter(|many| many.users.get() == 0).map(|many| many.until.get());
         ones.chain(manies).min()
+    }
+}
+
+/// Counts a connection on its way back, for as long as it lives.
+struct Settling(Rc<Pool>);
+
+impl Settling {
+    fn new(pool: &Rc<Pool>) -> Self {
+        pool.settling.set(pool.settling.get() + 1);
+        Self(Rc::clone(pool))
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        self.0.settling.set(self.0.settling.get() - 1);
     }
 }
 
@@ -291,7 +321,9 @@ impl Lease {
         if let Kind::One(one) = &mut self.kind
             && let Some(one) = one.take()
         {
-            spawn_local(Rc::clone(&self.pool).take_back(self.target.clone(), one));
+            let (pool, target) = (Rc::clone(&self.pool), self.target.clone());
+            let settling = Settling::new(&pool);
+            spawn_local(async move { pool.take_back(target, one, settling).await });
         }
     }
 }

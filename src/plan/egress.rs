@@ -96,9 +96,9 @@ fn matches(rule: &Rule, name: Option<&str>, faces: &[IpAddr], port: u16) -> bool
         && match &rule.peer {
             Peer::Everyone => true,
             Peer::Name(host) => name == Some(host),
-            Peer::Below(host) => {
-                name.and_then(|name| name.strip_suffix(host.as_str())).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
-            }
+            Peer::Below(host) => name
+                .and_then(|name| name.strip_suffix(host.as_str()))
+                .is_some_and(|front| front.len() > 1 && front.ends_with('.')),
             Peer::Network(network) => faces.iter().any(|face| network.contains(face)),
         }
 }

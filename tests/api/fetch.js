@@ -87,11 +87,10 @@ export const tests = {
     Array.prototype[Symbol.iterator] = never;
     let response;
     try {
+      Promise.prototype.then = never;
       const promise = fetch("data:,x");
-      [Promise.prototype.then, globalThis.Request] = saved;
+      Promise.prototype.then = saved[0];
       response = await promise;
-    } catch (error) {
-      response = error;
     } finally {
       Promise.prototype.then = saved[0];
       globalThis.Request = saved[1];

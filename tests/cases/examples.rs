@@ -6,7 +6,7 @@ use std::process::Command;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::support::{Conn, Nano, Request, Setup};
+use crate::support::{Conn, Nano, Peer, Request, Setup, Upstream, free_port};
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -241,6 +241,70 @@ fn the_stream_example_ticks_counts_and_echoes() {
     conn.send(&Request::post("any", "/echo", "echo, echo")).says("echo, echo");
     assert!(conn.send(&Request::get("any", "/")).text().contains("EventSource"));
     assert_eq!(conn.send(&Request::get("any", "/none")).status, 404);
+}
+
+/// The proxy example before a server on `port`.
+fn proxy(port: u16) -> Nano {
+    with_examples(Setup::new())
+        .config(&format!(
+            "app \"proxy\" \"examples/proxy\" {{\n env {{ UPSTREAM \"http://127.0.0.1:{port}/base/\"; TIMEOUT_MS 300; }}\n \
+             fetch {{ allow \"127.0.0.1:{port}\"; }}\n}}\n"
+        ))
+        .start()
+}
+
+#[test]
+fn the_proxy_passes_messages_on_without_what_ends_at_this_hop() {
+    let upstream = Upstream::echo();
+    let nano = proxy(upstream.port);
+    let request = Request::post("shop", "//other.example/x?y=z", "hello")
+        .header("x-own", "1")
+        .header("connection", "x-private")
+        .header("x-private", "2")
+        .header("x-forwarded-for", "made up")
+        .header("te", "trailers");
+    let told = nano.send(&request).json();
+    assert_eq!((&told["method"], &told["target"]), (&"POST".into(), &"/base//other.example/x?y=z".into()));
+    assert_eq!(told["body"], "hello");
+    let headers = &told["headers"];
+    assert_eq!((&headers["x-own"], &headers["x-forwarded-host"]), (&"1".into(), &"shop.test".into()));
+    for gone in ["x-private", "x-forwarded-for", "te"] {
+        assert!(headers[gone].is_null(), "{gone}");
+    }
+    let redirect = nano.get("shop", "/../redirect/302?/elsewhere");
+    assert_eq!(redirect.status, 200, "the path stays below the base: {}", redirect.text());
+}
+
+#[test]
+fn the_proxy_streams_both_ways() {
+    let upstream = Upstream::start(|mut peer: Peer| {
+        peer.head();
+        peer.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        while let Some(chunk) = peer.chunk() {
+            peer.write(format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8(chunk).unwrap()));
+        }
+        peer.write("0\r\n\r\n");
+    });
+    let nano = proxy(upstream.port);
+    let mut conn = nano.connect();
+    conn.write("POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n");
+    assert_eq!(conn.head().status, 200);
+    for word in ["one", "two", "three"] {
+        conn.write(format!("{:x}\r\n{word}\r\n", word.len()));
+        assert_eq!(conn.chunk().unwrap(), word.as_bytes());
+    }
+    conn.write("0\r\n\r\n");
+    assert_eq!(conn.chunk(), None);
+}
+
+#[test]
+fn the_proxy_says_when_there_is_no_answer() {
+    assert_eq!(proxy(free_port()).get("a", "/").status, 502);
+    let silent = Upstream::start(|mut peer: Peer| {
+        peer.request();
+        peer.closed();
+    });
+    assert_eq!(proxy(silent.port).get("a", "/").status, 504);
 }
 
 /// Checks a config as if it lay at the root of the checkout, its ports and paths untouched.

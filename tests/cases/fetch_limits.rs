@@ -101,7 +101,11 @@ fn a_server_that_says_nothing_is_cut_off_by_the_wall_limit() {
         peer.closed();
     });
     let nano = Setup::new()
-        .app("a", "fetch { allow \"127.0.0.1\"; }; limits wall=\"300ms\"", &answers(&format!("fetch('{}')", upstream.url("/"))))
+        .app(
+            "a",
+            "fetch { allow \"127.0.0.1\"; }; limits wall=\"300ms\"",
+            &answers(&format!("fetch('{}')", upstream.url("/"))),
+        )
         .start();
     nano.get("a", "/").fails(504, "timeout");
 }

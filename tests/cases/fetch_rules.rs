@@ -83,8 +83,7 @@ fn allow_opens_and_deny_closes() {
 fn every_hop_of_a_redirect_is_checked() {
     let hidden = Upstream::answering(|_| ok("", "secret"));
     let open = Upstream::echo();
-    let nano =
-        Setup::new().app("a", &format!("fetch {{ allow \"127.0.0.1:{}\"; }}", open.port), &fetcher()).start();
+    let nano = Setup::new().app("a", &format!("fetch {{ allow \"127.0.0.1:{}\"; }}", open.port), &fetcher()).start();
     let url = open.url(&format!("/redirect/302?{}", hidden.url("/")));
     assert_eq!(ask(&nano, "a", &url), FAILED);
     assert_eq!(open.seen().len(), 1);
@@ -93,7 +92,8 @@ fn every_hop_of_a_redirect_is_checked() {
 
 #[test]
 fn the_admin_address_is_never_reached() {
-    let nano = Setup::new().app("a", "fetch { allow \"*\" \"127.0.0.0/8\" \"0.0.0.0/0\" \"::/0\"; }", &fetcher()).start();
+    let nano =
+        Setup::new().app("a", "fetch { allow \"*\" \"127.0.0.0/8\" \"0.0.0.0/0\" \"::/0\"; }", &fetcher()).start();
     let port = nano.setup().admin_port();
     for host in ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]"] {
         assert_eq!(ask(&nano, "a", &format!("http://{host}:{port}/metrics")), FAILED, "{host}");
@@ -122,7 +122,9 @@ fn nano_s_own_listeners_are_reached_only_by_their_port() {
 #[test]
 fn a_listener_that_comes_with_a_reload_is_guarded_too() {
     let mut nano = Setup::new().listener("web", "").app("a", "fetch { allow \"127.0.0.0/8\"; }", &fetcher()).start();
-    assert!(nano.change(|setup| setup.listener("later", "").claim("b", "listen \"later\"").file("b/index.js", says("b"))));
+    assert!(
+        nano.change(|setup| setup.listener("later", "").claim("b", "listen \"later\"").file("b/index.js", says("b")))
+    );
     let later = nano.port_of("later");
     assert_eq!(ask(&nano, "a", &format!("http://127.0.0.1:{later}/")), FAILED);
 }

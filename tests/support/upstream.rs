@@ -224,7 +224,7 @@ impl Secure {
         let count = Arc::clone(&connections);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(accept(tokio::net::TcpListener::from_std(listener).unwrap(), config.into(), count));
+            runtime.block_on(accept(listener, config, count));
         });
         Self { port, certificate: certified.cert.pem(), connections }
     }
@@ -240,19 +240,13 @@ impl Secure {
     }
 }
 
-impl From<ServerConfig> for Acceptor {
-    fn from(config: ServerConfig) -> Self {
-        Self(TlsAcceptor::from(Arc::new(config)))
-    }
-}
-
-struct Acceptor(TlsAcceptor);
-
-async fn accept(listener: tokio::net::TcpListener, acceptor: Acceptor, count: Arc<AtomicUsize>) {
+async fn accept(listener: TcpListener, config: ServerConfig, count: Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         count.fetch_add(1, Ordering::SeqCst);
-        let acceptor = acceptor.0.clone();
+        let acceptor = acceptor.clone();
         tokio::spawn(async move {
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -264,7 +258,8 @@ async fn accept(listener: tokio::net::TcpListener, acceptor: Acceptor, count: Ar
             let io = TokioIo::new(stream);
             // Clients leave as they like.
             if http2 {
-                let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, answer).await;
+                let _ =
+                    hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, answer).await;
             } else {
                 let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await;
             }
