@@ -22,7 +22,6 @@ pub struct Upstream {
     pub port: u16,
     seen: Arc<Mutex<Vec<Asked>>>,
     connections: Arc<AtomicUsize>,
-    open: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
 }
 
@@ -49,23 +48,17 @@ impl Upstream {
             port: listener.local_addr().unwrap().port(),
             seen: Arc::default(),
             connections: Arc::default(),
-            open: Arc::default(),
             most: Arc::default(),
         };
-        let (connections, open, most) =
-            (Arc::clone(&upstream.connections), Arc::clone(&upstream.open), Arc::clone(&upstream.most));
+        let connections = Arc::clone(&upstream.connections);
         let serve = Arc::new(serve);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 stream.set_read_timeout(Some(PATIENCE)).unwrap();
                 stream.set_write_timeout(Some(PATIENCE)).unwrap();
                 connections.fetch_add(1, Ordering::SeqCst);
-                most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                let (serve, open) = (Arc::clone(&serve), Arc::clone(&open));
-                std::thread::spawn(move || {
-                    serve(Peer { stream: BufReader::new(stream) });
-                    open.fetch_sub(1, Ordering::SeqCst);
-                });
+                let serve = Arc::clone(&serve);
+                std::thread::spawn(move || serve(Peer { stream: BufReader::new(stream) }));
             }
         });
         upstream
@@ -73,17 +66,22 @@ impl Upstream {
 
     /// Answers each request with the bytes `answer` gives, and keeps connections open.
     pub fn answering(answer: impl Fn(&Asked) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        let seen = Arc::<Mutex<Vec<Asked>>>::default();
-        let theirs = Arc::clone(&seen);
+        let (seen, busy, most) = (Arc::<Mutex<Vec<Asked>>>::default(), AtomicUsize::new(0), Arc::default());
+        let (theirs, record) = (Arc::clone(&seen), Arc::<AtomicUsize>::clone(&most));
         let serve = move |mut peer: Peer| {
             while let Some(asked) = peer.request() {
                 theirs.lock().unwrap().push(asked.clone());
-                if !peer.write(answer(&asked)) {
+                // Whoever waits for this answer holds its connection: an end of the connection, on the other hand, may
+                // be seen here when the next one has long begun.
+                record.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                let answer = answer(&asked);
+                busy.fetch_sub(1, Ordering::SeqCst);
+                if !peer.write(answer) {
                     return;
                 }
             }
         };
-        Self { seen, ..Self::start(serve) }
+        Self { seen, most, ..Self::start(serve) }
     }
 
     /// Answers every request with what it was, as JSON; `/redirect/STATUS?LOCATION` redirects.
@@ -115,7 +113,7 @@ impl Upstream {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Connections so far, and how many were open at the same time.
+    /// Connections so far, and how many requests were being answered at the same time.
     pub fn connections(&self) -> (usize, usize) {
         (self.connections.load(Ordering::SeqCst), self.most.load(Ordering::SeqCst))
     }
