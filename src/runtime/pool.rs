@@ -220,6 +220,10 @@ impl Pool {
                 if member.state == IsolateState::Starting {
                     cut.push((ticket, ErrorCode::AppLoad));
                 } else if ticket.token() == Some(culprit) {
+                    if failure == Failure::Lost {
+                        // The turn that would charge it may never end.
+                        ticket.charge(worker.turns.turn_cpu());
+                    }
                     cut.push((ticket, verdict.code()));
                 } else if !ticket.is_started() && ticket.reclaim(worker.number) {
                     state.queue.push_back(ticket);

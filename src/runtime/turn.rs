@@ -27,7 +27,9 @@ pub(super) struct Turns {
     clock: AtomicU32,
     /// The kernel's id of the thread.
     thread: AtomicU32,
-    /// CPU time (ns, by `clock`) at which the running turn is over its limit.
+    /// CPU time (ns, by `clock`) at which the running turn began.
+    cpu_began: AtomicU64,
+    /// CPU time at which it is over its limit.
     cpu_deadline: AtomicU64,
     /// Wall time (ns since `epoch`) at which the running turn's request is over its limit.
     wall_deadline: AtomicU64,
@@ -77,6 +79,7 @@ impl Turns {
             word: AtomicU64::new(IDLE),
             clock: AtomicU32::new(0),
             thread: AtomicU32::new(0),
+            cpu_began: AtomicU64::new(0),
             cpu_deadline: AtomicU64::new(u64::MAX),
             wall_deadline: AtomicU64::new(u64::MAX),
             terminated_at: AtomicU64::new(0),
@@ -104,6 +107,7 @@ impl Turns {
     /// `now` is the thread's CPU time.
     pub(super) fn begin(&self, request: u32, now: Duration, cpu: Duration, wall: Option<Instant>) {
         self.request.store(request, Ordering::Relaxed);
+        self.cpu_began.store(nanos(now), Ordering::Relaxed);
         self.cpu_deadline.store(nanos(now.saturating_add(cpu)), Ordering::Relaxed);
         let wall = wall.map_or(u64::MAX, |wall| nanos((wall + WALL_GRACE).saturating_duration_since(self.epoch)));
         self.wall_deadline.store(wall, Ordering::Relaxed);
@@ -211,6 +215,11 @@ impl Turns {
     /// CPU time of the worker's thread so far, read from any thread.
     pub(super) fn cpu(&self) -> Duration {
         clock(self.clock.load(Ordering::Acquire) as libc::clockid_t)
+    }
+
+    /// CPU time of the running turn so far, read from any thread.
+    pub(super) fn turn_cpu(&self) -> Duration {
+        self.cpu().saturating_sub(Duration::from_nanos(self.cpu_began.load(Ordering::Relaxed)))
     }
 
     fn set_verdict(&self, verdict: Verdict) {

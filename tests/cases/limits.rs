@@ -136,6 +136,8 @@ fn a_builtin_that_never_gives_back_its_thread_is_left_behind() {
         beside_a_neighbour(r#"cpu="100ms""#, "Array.prototype.lastIndexOf.call({ length: 2 ** 53 - 1 }, 1);");
     answer.fails(503, "cpu_limit");
     assert!(start.elapsed() < PATIENCE, "its client did not wait for the thread");
+    let access = nano.access_of(&answer);
+    assert!(access["cpu_ms"].as_f64().is_some_and(|cpu| cpu >= 90.0), "its CPU time was counted: {access}");
     eventually("the lost thread to be counted", || (nano.metric("nano_lost_threads", &[]) == 1.0).then_some(()));
 }
 
