@@ -100,6 +100,21 @@ export const tests = {
     const branch = streamed.clone();
     same([await branch.text(), await streamed.text()], ["abcdef", "abcdef"]);
   },
+  async "a clone has copies of whatever chunks there are"() {
+    const chunks = [new Uint8Array([1]), new Int16Array([2]), new ArrayBuffer(3), { a: [4] }, "5"];
+    const response = new Response(stream(...chunks));
+    const reader = response.clone().body.getReader();
+    for (const chunk of chunks) {
+      const { value } = await reader.read();
+      ok(value !== chunk || typeof chunk === "string");
+      equal(Object.prototype.toString.call(value), Object.prototype.toString.call(chunk));
+    }
+    equal((await response.body.getReader().read()).value, chunks[0]);
+    const mute = new Response(stream(() => {}));
+    const other = mute.clone();
+    await rejects("DataCloneError", other.body.getReader().read());
+    await rejects("DataCloneError", mute.body.getReader().read());
+  },
   async "a blob is a body"() {
     const response = new Response(new Blob(["ab", "c"], { type: "Text/Html" }));
     equal(response.headers.get("content-type"), "text/html");
