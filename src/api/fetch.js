@@ -129,10 +129,6 @@
         case "https":
           this.#send(url);
           return;
-        case "about":
-          if (url.path !== "blank") break;
-          this.#local("text/html;charset=utf-8", "");
-          return;
         case "data": {
           const result = ops.fetch_data_url(url.href);
           if (result === undefined) break;
