@@ -276,6 +276,7 @@
   const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
   const fromText = (text) => new Body(USVString(text), 0, undefined);
   const fromPieces = (pieces) => new Body(pieces.size > ONE_SHOT ? pieces : pieces.copy(), 0, undefined);
+  const fromBytes = (bytes) => new Body(bytes, 0, undefined);
   const fromStream = (stream) => new Body(undefined, 0, stream);
   const fromIncoming = (token) => new Body(undefined, token, undefined);
 
@@ -360,5 +361,5 @@
     }
   }
 
-  nano.body = { __proto__: null, extract, fromIncoming, fromStream, fromText, mixin };
+  nano.body = { __proto__: null, extract, fromBytes, fromIncoming, fromStream, fromText, mixin };
 });

@@ -61,6 +61,24 @@ export const tests = {
     }
     ok(false, "they were");
   },
+  async "a response is what its integrity says, or an error"() {
+    const get = async (integrity, url = "data:,hello") => (await fetch(url, { integrity })).text();
+    const sha256 = "sha256-LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+    const sha384 = "sha384-WeF0h3dEjGnea4ANejO7+5/xtGPkQ1TDVTvNucZm+pASWjx5+QOXvfX2oT3oKGhP";
+    for (const good of [
+      "", sha256, `${sha256}?option`, `\n${sha256.replace("+", "-").replace("=", "")} `, sha256.replace("sha", "SHA"),
+      `sha256-x ${sha256}`, sha384, `sha256-x ${sha384}`, "md5-x", "sha1-x", "nonsense", "sha256x-y",
+    ]) {
+      equal(await get(good), "hello", good);
+    }
+    for (const bad of ["sha256-x", "sha256", "sha512-", `sha512-x ${sha256}`, `${sha256} sha384-x`]) {
+      await rejects(TypeError, get(bad));
+    }
+    await rejects(TypeError, get(sha256, "data:,other"));
+    await rejects(TypeError, get(sha384, "data:,hello!"));
+    const request = new Request("data:,other", { integrity: sha256 });
+    await rejects(TypeError, fetch(request));
+  },
   async "an aborted signal comes first"() {
     const reason = { own: true };
     for (const url of ["http://a.example", "data:,x"]) {
