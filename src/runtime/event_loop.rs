@@ -379,6 +379,7 @@ impl AppLoop {
         metrics.memory(MemoryKind::Heap, usage.heap as i64 - self.published.heap as i64);
         metrics.memory(MemoryKind::External, usage.external as i64 - self.published.external as i64);
         self.published = usage;
+        self.base.runtime.room.takes(&self.base.worker, usage.held);
     }
 
     /// Compiles the app's modules and begins to evaluate them.
@@ -399,6 +400,8 @@ impl AppLoop {
         self.turn(0, |scope, entry| installed = install(scope, entry, &evaluation, &app.env))?;
         if installed.map_err(End::Unloadable)? {
             self.phase = Phase::Ready;
+            let (usage, _) = memory::sample(&mut self.base.realm.isolate, &self.base.worker, 0);
+            self.publish(usage);
             self.pool.loaded(&self.base.worker);
             while let Some(ticket) = self.waiting.pop_front() {
                 self.begin(&ticket)?;

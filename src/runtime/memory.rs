@@ -168,6 +168,8 @@ pub(crate) fn charged(
 pub(super) struct Usage {
     pub(super) heap: usize,
     pub(super) external: usize,
+    /// What the process holds for it: V8 gives pages back late.
+    pub(super) held: usize,
 }
 
 impl Usage {
@@ -175,7 +177,7 @@ impl Usage {
         let statistics = isolate.get_heap_statistics();
         // V8 counts some buffers, we count some, and most both do.
         let external = statistics.external_memory().max(worker.buffers.used.load(Ordering::Relaxed));
-        Self { heap: statistics.used_heap_size(), external }
+        Self { heap: statistics.used_heap_size(), external, held: statistics.total_physical_size() + external }
     }
 
     fn total(self) -> usize {
