@@ -4,6 +4,7 @@
 //! event loop runs JavaScript a turn at a time; the watchdog ends turns that break a limit. The platform's native
 //! functions (`api`) reach their worker through its [`State`].
 
+mod code_cache;
 mod event_loop;
 mod exception;
 mod exchange;
@@ -21,6 +22,7 @@ mod pool;
 mod realm;
 mod rejections;
 mod room;
+mod scripts;
 mod snapshot;
 mod sources;
 mod state;
@@ -32,6 +34,7 @@ mod unsent;
 mod watchdog;
 mod worker;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,6 +44,7 @@ use crate::egress;
 use crate::observability::log::AppLog;
 use crate::observability::metrics::{AppMetrics, Metrics, StartKind};
 use crate::plan::App;
+use code_cache::CodeCache;
 use platform::Foreground;
 use room::Room;
 use snapshot::Snapshot;
@@ -61,8 +65,12 @@ pub(crate) use state::{State, of as state};
 const READY: usize = 2;
 
 /// What the runtime must know before any app.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RuntimeConfig {
+    /// Where nano keeps its own files: the code cache has a folder there.
+    pub state_dir: PathBuf,
+    /// The folders of apps.
+    pub folders: Vec<PathBuf>,
     /// The largest `memory` limit of any app, in bytes.
     pub largest_memory: usize,
     /// Isolates that may be live at once.
@@ -92,6 +100,7 @@ struct RuntimeInner {
     largest_memory: AtomicUsize,
     foreground: Foreground,
     snapshot: Snapshot,
+    code_cache: Arc<CodeCache>,
     watchdog: Arc<Watchdog>,
     egress: Arc<egress::Shared>,
     ready: Mutex<Vec<Arc<Worker>>>,
@@ -110,11 +119,13 @@ impl Runtime {
         metrics: &Arc<Metrics>,
     ) -> Result<Self, RuntimeError> {
         let foreground = platform::initialize(config.largest_memory);
+        let (code_cache, snapshot) = CodeCache::start(&config.state_dir, &config.folders, extensions)?;
         let inner = Arc::new(RuntimeInner {
             room: Room::new(config.max_isolates, config.memory_total),
             largest_memory: AtomicUsize::new(config.largest_memory),
             foreground,
-            snapshot: Snapshot::build(extensions)?,
+            code_cache,
+            snapshot,
             watchdog: Watchdog::start(Arc::clone(metrics))?,
             egress: Arc::default(),
             ready: Mutex::default(),
@@ -126,6 +137,7 @@ impl Runtime {
 
     /// A pool for one generation of an app. No worker starts before the first request.
     pub fn pool(&self, app: Arc<App>, log: AppLog, metrics: Arc<AppMetrics>) -> Arc<Pool> {
+        self.0.code_cache.keep_out_of(&app.folder);
         Pool::new(Arc::clone(&self.0), app, log, metrics)
     }
 

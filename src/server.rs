@@ -128,6 +128,8 @@ fn start(
 ) -> Result<(Parts, Bound), StartError> {
     let largest_memory = plan.apps.iter().map(|app| app.limits.memory).max().unwrap_or(0);
     let config = RuntimeConfig {
+        state_dir: plan.state_dir.clone(),
+        folders: plan.apps.iter().map(|app| app.folder.clone()).collect(),
         largest_memory,
         max_isolates: capacity::max_isolates(plan),
         memory_total: capacity::memory_total(plan),

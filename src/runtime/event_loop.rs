@@ -19,6 +19,7 @@ use super::memory::{self, Usage};
 use super::modules;
 use super::pool::{LoadError, Pool};
 use super::realm::{self, Entry, Realm};
+use super::scripts;
 use super::state::{Done, State};
 use super::timers::Due;
 use super::turn::{self, Verdict};
@@ -38,6 +39,12 @@ const SHORT_TURN: Duration = Duration::from_micros(100);
 /// A turn is ended for no less: what is left of a request's time may be less than the clock above is late, and a
 /// request that is over between two turns ends without harm to the isolate.
 const LEAST_BUDGET: Duration = Duration::from_millis(10);
+
+/// After so long without a request, there is time to see to the code cache.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// A worker that has had its app for so long without ever being quiet takes any moment without a request.
+const NEVER_QUIET: Duration = Duration::from_secs(10);
 
 /// Far enough for a timer that stands for none.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -186,6 +193,9 @@ impl AppLoop {
                 return Err(End::Retired);
             }
             wake::flush();
+            if self.offer_at().is_some_and(|at| at <= Instant::now()) {
+                self.offer_code(scripts::offer_next);
+            }
             if self.state.has_tasks() {
                 // What JavaScript began runs on this thread too.
                 tokio::task::yield_now().await;
@@ -223,7 +233,33 @@ impl AppLoop {
             Phase::Ready => None,
         };
         let idle = self.state.is_idle().then(|| self.idle_since + self.pool.app.idle);
-        [timer, task, loading, idle].into_iter().flatten().min().unwrap_or_else(|| Instant::now() + NEVER)
+        [timer, task, loading, idle, self.offer_at()]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or_else(|| Instant::now() + NEVER)
+    }
+
+    /// When the code of a module is to be offered to the cache: after the app's first answer, for by then what it needs is
+    /// compiled, and at a moment without a request, for to serialise a large module takes milliseconds.
+    fn offer_at(&self) -> Option<Instant> {
+        let due = self.state.scripts.are_left()
+            && self.state.has_begun()
+            && self.state.is_idle()
+            && self.pool.code_cache.is_writable();
+        due.then(|| (self.idle_since + QUIET).min(self.state.started() + NEVER_QUIET))
+    }
+
+    /// Has code serialised for the cache. No turn: none of the app's code runs, nothing could end it, and its time is no
+    /// request's.
+    fn offer_code(&mut self, offer: impl FnOnce(&mut v8::PinScope<'_, '_>, &State)) {
+        {
+            v8::scope_with_context!(let scope, &mut self.base.realm.isolate, &self.base.realm.context);
+            offer(scope, &self.state);
+        }
+        let now = turn::thread_cpu();
+        self.state.charge(0, now.saturating_sub(self.base.cpu));
+        self.base.cpu = now;
     }
 
     fn handle(&mut self, message: Message) -> Result<(), End> {
@@ -401,6 +437,13 @@ impl AppLoop {
         self.turn(0, |scope, entry| installed = install(scope, entry, &evaluation, &app.env))?;
         if installed.map_err(End::Unloadable)? {
             self.phase = Phase::Ready;
+            let (modules, cached) = self.state.scripts.counts();
+            tracing::debug!(
+                app = &*app.name,
+                modules,
+                cached,
+                "loaded; of its larger modules, some came from the code cache"
+            );
             let (usage, _) = memory::sample(&mut self.base.realm.isolate, &self.base.worker, 0);
             self.publish(usage);
             self.pool.loaded(&self.base.worker);
@@ -422,7 +465,11 @@ impl AppLoop {
     fn end(mut self, end: End) -> EventLoop {
         let worker = Arc::clone(&self.base.worker);
         match end {
-            End::Retired => {}
+            // What later requests needed is compiled too by now.
+            End::Retired => {
+                let runtime = Arc::clone(&self.base.runtime);
+                self.offer_code(|scope, state| scripts::offer_grown(scope, state, || !runtime.room.is_awaited()));
+            }
             End::Unloadable(error) => self.pool.load_failed(&worker, error, false),
             End::Condemned(verdict) if worker.turns.is_lost() => {
                 tracing::info!(app = &*self.pool.app.name, "a lost thread came back after a {} fault", verdict.code());

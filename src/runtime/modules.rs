@@ -14,6 +14,7 @@ use super::exception;
 use super::limits;
 use super::memory;
 use super::pool::LoadError;
+use super::scripts;
 use super::state::{self, State};
 
 /// Bytes of the longest specifier: the kernel knows no longer path.
@@ -159,7 +160,10 @@ fn module<'s>(
         }
     };
     let module = match kind {
-        Kind::JavaScript => compile(scope, path, &source.bytes)?,
+        Kind::JavaScript => {
+            let text = text(scope, path, &source.bytes)?;
+            scripts::compile(scope, state, &name(path), &source, text)?
+        }
         Kind::Json => {
             let text = text(scope, path, &source.bytes)?;
             let value = json(scope, path, text)?;
@@ -186,14 +190,6 @@ fn module<'s>(
     state.modules.paths.insert(scope, module, path.to_owned());
     state.modules.compiled.borrow_mut().insert((path.to_owned(), kind), handle);
     Some(module)
-}
-
-fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str, bytes: &[u8]) -> Option<v8::Local<'s, v8::Module>> {
-    let source = text(scope, path, bytes)?;
-    let name = v8::String::new(scope, &name(path))?;
-    let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, true, None);
-    let mut source = v8::script_compiler::Source::new(source, Some(&origin));
-    v8::script_compiler::compile_module(scope, &mut source)
 }
 
 fn text<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str, bytes: &[u8]) -> Option<v8::Local<'s, v8::String>> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
+use super::code_cache::CodeCache;
 use super::exchange::Ticket;
 use super::faults::{Failure, Faults};
 use super::mailbox::Message;
@@ -39,6 +40,7 @@ pub struct Pool {
     pub(super) log: AppLog,
     pub(super) metrics: Arc<AppMetrics>,
     pub(super) sources: Sources,
+    pub(super) code_cache: Arc<CodeCache>,
     pub(super) unsent: Arc<Unsent>,
     pub(super) egress: Arc<Egress>,
     runtime: Arc<RuntimeInner>,
@@ -73,6 +75,7 @@ impl Pool {
     pub(super) fn new(runtime: Arc<RuntimeInner>, app: Arc<App>, log: AppLog, metrics: Arc<AppMetrics>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             sources: Sources::new(&app.folder, app.limits.memory),
+            code_cache: Arc::clone(&runtime.code_cache),
             unsent: Unsent::new(app.limits.memory.saturating_mul(app.limits.isolates)),
             egress: Egress::new(app.egress.clone(), Arc::clone(&runtime.egress)),
             app,

@@ -144,6 +144,11 @@ impl Room {
         false
     }
 
+    /// Whether somebody waits for an isolate to end.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.awaited.load(Ordering::SeqCst)
+    }
+
     /// A worker has something to do.
     pub(super) fn works(&self, worker: &Worker) {
         worker.share.idle_since.store(0, Ordering::Relaxed);

@@ -41,14 +41,7 @@ impl Snapshot {
     /// Runs `extensions` in order and keeps the result. The process's first isolate, and the only one until it is
     /// done: the read-only heap is shared by all, and made here.
     pub(super) fn build(extensions: &[Extension]) -> Result<Self, SnapshotError> {
-        let mut references: Vec<_> = extensions
-            .iter()
-            .flat_map(|extension| extension.ops)
-            .map(|op| ExternalReference { function: op.callback() })
-            .collect();
-        references.push(ExternalReference { pointer: std::ptr::null_mut() });
-        let references: &'static [ExternalReference] = references.leak();
-
+        let references = references(extensions);
         let mut isolate = v8::Isolate::snapshot_creator(Some(Cow::Borrowed(references)), None);
         let run = run(&mut isolate, extensions);
         let blob = isolate.create_blob(v8::FunctionCodeHandling::Keep);
@@ -57,12 +50,36 @@ impl Snapshot {
         Ok(Self { blob, references })
     }
 
+    /// Takes a snapshot that [`build`](Self::build) gave to another process, of the same V8 and the same `extensions`.
+    /// In place of `build`: no isolate may have been before. `None` where V8 does not know it for its own.
+    pub(super) fn of_another_process(blob: &[u8], extensions: &[Extension]) -> Option<Self> {
+        // V8 reads words from it.
+        let words = vec![0u64; blob.len().div_ceil(size_of::<u64>())].leak();
+        // SAFETY: the words have at least so many bytes, and nobody else knows of them.
+        let copy = unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast::<u8>(), blob.len()) };
+        copy.copy_from_slice(blob);
+        let blob: &'static [u8] = copy;
+        v8::StartupData::from(blob).is_valid().then(|| Self { blob, references: references(extensions) })
+    }
+
+    /// What can be handed to another process.
+    pub(super) fn blob(&self) -> &'static [u8] {
+        self.blob
+    }
+
     /// Parameters for an isolate that starts from this snapshot.
     pub(super) fn params(&self) -> v8::CreateParams {
         v8::CreateParams::default()
             .snapshot_blob(v8::StartupData::from(self.blob))
             .external_references(Cow::Borrowed(self.references))
     }
+}
+
+/// The native functions, in the order by which a snapshot knows them.
+fn references(extensions: &[Extension]) -> &'static [ExternalReference] {
+    let ops = extensions.iter().flat_map(|extension| extension.ops);
+    let functions = ops.map(|op| ExternalReference { function: op.callback() });
+    functions.chain([ExternalReference { pointer: std::ptr::null_mut() }]).collect::<Vec<_>>().leak()
 }
 
 fn run(isolate: &mut v8::OwnedIsolate, extensions: &[Extension]) -> Result<(), SnapshotError> {

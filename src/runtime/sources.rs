@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 /// One file as it was when first loaded.
 pub(super) struct Source {
     pub(super) bytes: Vec<u8>,
-    hash: [u8; 32],
+    /// SHA-256 of them.
+    pub(super) hash: [u8; 32],
 }
 
 /// What an app has loaded so far.

@@ -18,6 +18,7 @@ use super::fetches::Fetches;
 use super::modules::Modules;
 use super::pool::Pool;
 use super::rejections::Rejections;
+use super::scripts::Scripts;
 use super::timers::Timers;
 use super::worker::Worker;
 use crate::event::{ErrorCode, Fault, RequestBody, Response};
@@ -31,6 +32,7 @@ pub(crate) struct State {
     pub(super) worker: Arc<Worker>,
     pub(super) pool: Arc<Pool>,
     pub(super) modules: Modules,
+    pub(super) scripts: Scripts,
     pub(super) rejections: Rejections,
     pub(super) timers: RefCell<Timers>,
     /// Outgoing exchanges.
@@ -88,6 +90,7 @@ impl State {
             worker: Arc::clone(worker),
             pool: Arc::clone(pool),
             modules: Modules::default(),
+            scripts: Scripts::default(),
             rejections: Rejections::default(),
             timers: RefCell::default(),
             fetches: Fetches::new(Arc::clone(&pool.egress)),
@@ -138,6 +141,11 @@ impl State {
     /// Whether no request is under way.
     pub(super) fn is_idle(&self) -> bool {
         self.requests.borrow().is_empty()
+    }
+
+    /// Whether a request has been under way.
+    pub(super) fn has_begun(&self) -> bool {
+        self.last_token.get() != 0
     }
 
     /// Whether the request is under way.

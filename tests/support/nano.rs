@@ -187,6 +187,14 @@ impl Nano {
         self.wait()
     }
 
+    /// Stops it and starts it again.
+    pub fn restart(mut self) -> Self {
+        self.term();
+        let setup = self.setup.take().expect("only change() takes it, and gives it back");
+        drop(self);
+        Self::start(setup)
+    }
+
     /// Waits until it has ended.
     pub fn wait(&mut self) -> ExitStatus {
         eventually("nano to end", || self.child.try_wait().unwrap())
