@@ -16,6 +16,7 @@ mod mailbox;
 mod memory;
 mod modules;
 mod pages;
+mod park;
 mod platform;
 mod pool;
 mod realm;
@@ -40,6 +41,7 @@ use crate::egress;
 use crate::observability::log::AppLog;
 use crate::observability::metrics::{AppMetrics, Metrics, StartKind};
 use crate::plan::App;
+use park::Signal;
 use platform::Foreground;
 use snapshot::Snapshot;
 use watchdog::Watchdog;
@@ -76,6 +78,9 @@ pub enum RuntimeError {
     /// The kernel gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// No signal is left by which a thread could be parked.
+    #[error("cannot take a real-time signal: {0}")]
+    Signal(std::io::Error),
 }
 
 /// V8, the snapshot, the workers that are ready, the watchdog. One to a process.
@@ -112,7 +117,7 @@ impl Runtime {
             largest_memory: AtomicUsize::new(config.largest_memory),
             foreground,
             snapshot: Snapshot::build(extensions)?,
-            watchdog: Watchdog::start(Arc::clone(metrics))?,
+            watchdog: Watchdog::start(Arc::clone(metrics), Signal::install().map_err(RuntimeError::Signal)?)?,
             egress: Arc::default(),
             ready: Mutex::default(),
             live: AtomicUsize::new(0),

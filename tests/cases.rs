@@ -17,6 +17,7 @@ mod isolate_lost;
 mod isolation;
 mod limits;
 mod logs;
+mod lost_threads;
 mod memory;
 mod metrics;
 mod modules;

@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use super::exchange::Ticket;
 use super::faults::Failure;
 use super::mailbox::Message;
-use super::memory::{self, Usage};
+use super::memory;
 use super::modules;
 use super::pool::{LoadError, Pool};
 use super::realm::{self, Entry, Realm};
@@ -25,7 +25,6 @@ use super::turn::{self, Verdict};
 use super::worker::Worker;
 use super::{RuntimeInner, exception};
 use crate::event::wake;
-use crate::observability::metrics::MemoryKind;
 use crate::plan::{EnvValue, Level};
 
 /// Memory is sampled after a turn that took so much CPU time, and every so many turns.
@@ -132,7 +131,6 @@ struct AppLoop {
     /// Since when no request is under way.
     idle_since: Instant,
     turns: u32,
-    published: Usage,
 }
 
 impl AppLoop {
@@ -141,6 +139,7 @@ impl AppLoop {
         base.worker.pool.get_or_init(|| Arc::clone(&pool));
         base.worker.set_memory_limit(limits.memory);
         memory::lower_limit(&mut base.realm.isolate, &base.worker, limits.memory);
+        base.worker.account.open(&pool.metrics);
         base.runtime.watchdog.watch(&base.worker);
         let state = State::new(&base.worker, &pool);
         base.realm.isolate.set_slot(Rc::clone(&state));
@@ -154,7 +153,6 @@ impl AppLoop {
             waiting: VecDeque::new(),
             idle_since: Instant::now(),
             turns: 0,
-            published: Usage::default(),
         }
     }
 
@@ -371,14 +369,7 @@ impl AppLoop {
         if !fits {
             worker.turns.condemn(Verdict::Memory);
         }
-        self.publish(usage);
-    }
-
-    fn publish(&mut self, usage: Usage) {
-        let metrics = &self.pool.metrics;
-        metrics.memory(MemoryKind::Heap, usage.heap as i64 - self.published.heap as i64);
-        metrics.memory(MemoryKind::External, usage.external as i64 - self.published.external as i64);
-        self.published = usage;
+        worker.account.publish(usage);
     }
 
     /// Compiles the app's modules and begins to evaluate them.
@@ -417,6 +408,7 @@ impl AppLoop {
     /// Says goodbye to the pool; gives back what is left of the worker.
     fn end(mut self, end: End) -> EventLoop {
         let worker = Arc::clone(&self.base.worker);
+        worker.spot.leave();
         match end {
             End::Retired => {}
             End::Unloadable(error) => self.pool.load_failed(&worker, error, false),
@@ -438,7 +430,7 @@ impl AppLoop {
             }
         }
         self.base.runtime.watchdog.unwatch(&worker);
-        self.publish(Usage::default());
+        worker.account.close();
         self.base.realm.isolate.remove_slot::<Rc<State>>();
         self.base
     }
