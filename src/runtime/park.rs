@@ -245,16 +245,13 @@ impl Spot {
         Asked::Now
     }
 
-    /// Has the kernel run the thread only when nothing else wants the processor.
+    /// Gives the thread the lowest priority. Not `SCHED_IDLE`, which is lower still: it may hold a lock that others wait
+    /// for, be it the kernel's for the memory of the process, and would not be run for seconds.
     pub(super) fn run_last(&self) {
         let thread = self.thread();
         let Some(id) = *thread else { return };
-        // SAFETY: both calls take plain numbers and a pointer to a live struct. The thread is there, as above.
-        unsafe {
-            libc::setpriority(libc::PRIO_PROCESS, id as libc::id_t, 19);
-            let parameters = libc::sched_param { sched_priority: 0 };
-            libc::sched_setscheduler(id, libc::SCHED_IDLE, &parameters);
-        }
+        // SAFETY: takes plain numbers. The thread is there, as above.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, id as libc::id_t, 19) };
     }
 
     /// What the handler does, interrupted at `counter`: it calls nothing that a handler may not call, and where it

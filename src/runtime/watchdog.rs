@@ -26,8 +26,8 @@ const GRACE_COLLECTION: Duration = Duration::from_millis(500);
 const GRACE_BLOCKED: Duration = Duration::from_secs(2);
 /// CPU time in which a thread given up may still come back by itself: one that is parked keeps its memory for good.
 const GRACE_PARKING: Duration = Duration::from_millis(200);
-/// Signals that a thread takes without being parked before it gets the lowest priority: it is in C++, and that ends.
-const SIGNALS: u32 = 50;
+/// Where others leave it hardly any, so much time must do.
+const GRACE_STARVED: Duration = Duration::from_secs(5);
 /// A thread that is neither parked nor back after so long is looked at more rarely.
 const EAGER: Duration = Duration::from_secs(10);
 /// How often, then.
@@ -59,8 +59,6 @@ struct Stuck {
     since: Instant,
     /// When it was last looked at.
     looked: Instant,
-    /// Signals sent.
-    signals: u32,
 }
 
 impl Watchdog {
@@ -106,7 +104,7 @@ impl Watchdog {
         }
     }
 
-    /// Gives a worker's thread up: answers its clients, counts it.
+    /// Gives a worker's thread up: answers its clients, has the kernel run it last, counts it.
     pub(super) fn lose(&self, worker: &Worker, verdict: Verdict) {
         let mut first = false;
         // Counted in the same step: the thread may come back at once, and is counted out then.
@@ -118,6 +116,8 @@ impl Watchdog {
             return;
         }
         worker.answer_for(verdict);
+        // Until it is back or parked, it may at least take nothing from the others.
+        worker.spot.run_last();
         tracing::warn!(
             app = app(worker),
             "a thread is lost: V8 did not end its code after a {} fault; its clients were answered",
@@ -226,7 +226,7 @@ fn look(watched: &mut Watched, now: Instant, overstayed: &mut Vec<(Arc<Worker>, 
 impl Stuck {
     fn new(worker: Arc<Worker>) -> Self {
         let (cpu, now) = (worker.turns.cpu(), Instant::now());
-        Self { worker, cpu, since: now, looked: now, signals: 0 }
+        Self { worker, cpu, since: now, looked: now }
     }
 
     /// Whether it is looked at in every tick.
@@ -244,25 +244,23 @@ impl Stuck {
             return true;
         }
         self.looked = Instant::now();
-        if self.worker.turns.cpu().saturating_sub(self.cpu) < GRACE_PARKING {
-            // It takes little time from anybody.
+        if !self.has_had_its_chance() {
             return true;
         }
         match spot.ask(signal) {
-            Asked::Left => return false,
+            Asked::Now | Asked::Before => true,
+            Asked::Left => false,
             Asked::Parked => {
                 self.tell();
-                return false;
-            }
-            Asked::Before => {}
-            Asked::Now => {
-                self.signals = self.signals.saturating_add(1);
-                if self.signals == SIGNALS {
-                    spot.run_last();
-                }
+                false
             }
         }
-        true
+    }
+
+    /// Whether the thread could have come back.
+    fn has_had_its_chance(&self) -> bool {
+        let cpu = self.worker.turns.cpu().saturating_sub(self.cpu);
+        cpu > GRACE_PARKING || cpu > GRACE_CPU && self.since.elapsed() > GRACE_STARVED
     }
 
     fn tell(&self) {
