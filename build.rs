@@ -1,6 +1,6 @@
 //! Leads some functions of V8's to functions of nano's own, at link time: its "fatal without security impact" (see
 //! `src/runtime/fatal.rs`), those by which its buffers take pages from the kernel (see `src/runtime/pages.rs`), and
-//! those in which its loops over properties may run an app's code (see `src/runtime/park.rs`).
+//! those by which its loops over objects may run an app's code (see `src/runtime/park.rs`).
 
 const WRAPPED: &[&str] = &[
     "_ZN2v84base21FatalNoSecurityImpactEPKcz",
@@ -11,6 +11,10 @@ const WRAPPED: &[&str] = &[
     "_ZN2v88internal6Object11GetPropertyEPNS0_14LookupIteratorEb",
     "_ZN2v88internal6Object11SetPropertyEPNS0_14LookupIteratorENS0_12DirectHandleIS1_EENS0_11StoreOriginENS_5MaybeINS0_\
      11ShouldThrowEEE",
+    "_ZN2v88internal6Object15ConvertToStringINS0_12DirectHandleEQsr3stdE16is_convertible_vIT_IS1_ENS3_IS1_EEEEENS4_INS0_6\
+     StringEE9MaybeTypeEPNS0_7IsolateES5_",
+    "_ZN2v88internal6Object15ConvertToStringINS0_6HandleEQsr3stdE16is_convertible_vIT_IS1_ENS0_12DirectHandleIS1_EEEEENS4\
+     _INS0_6StringEE9MaybeTypeEPNS0_7IsolateES5_",
 ];
 
 fn main() {

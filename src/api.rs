@@ -65,6 +65,7 @@ pub const REGISTRY: &[Extension] = &[
     extension!("body", &[]),
     extension!("request", &[]),
     extension!("response", &[]),
+    extension!("integrity", &[]),
     extension!("fetch", fetch::OPS),
     extension!("event", event::OPS),
     extension!("scope", &[]),

@@ -33,6 +33,8 @@ pub struct Plan {
     pub state_dir: PathBuf,
     /// Threads that accept and speak HTTP.
     pub io_threads: usize,
+    /// Bytes that the isolates of all apps may take together; `None` is most of what the system has.
+    pub memory_total: Option<usize>,
     /// How long a stop or an old generation may take.
     pub drain: Duration,
     /// Threads V8 may keep before nano restarts itself.

@@ -21,6 +21,7 @@ mod platform;
 mod pool;
 mod realm;
 mod rejections;
+mod room;
 mod snapshot;
 mod sources;
 mod state;
@@ -43,6 +44,7 @@ use crate::observability::metrics::{AppMetrics, Metrics, StartKind};
 use crate::plan::App;
 use park::Signal;
 use platform::Foreground;
+use room::Room;
 use snapshot::Snapshot;
 use watchdog::Watchdog;
 use worker::Worker;
@@ -67,6 +69,8 @@ pub struct RuntimeConfig {
     pub largest_memory: usize,
     /// Isolates that may be live at once.
     pub max_isolates: usize,
+    /// Bytes that all of them may take together.
+    pub memory_total: usize,
 }
 
 /// Why the runtime did not start.
@@ -88,7 +92,7 @@ pub enum RuntimeError {
 pub struct Runtime(Arc<RuntimeInner>);
 
 struct RuntimeInner {
-    max_isolates: usize,
+    room: Room,
     /// The largest `memory` limit seen so far: what new isolates are made for.
     largest_memory: AtomicUsize,
     foreground: Foreground,
@@ -96,7 +100,6 @@ struct RuntimeInner {
     watchdog: Arc<Watchdog>,
     egress: Arc<egress::Shared>,
     ready: Mutex<Vec<Arc<Worker>>>,
-    live: AtomicUsize,
     last_number: AtomicU32,
 }
 
@@ -113,14 +116,13 @@ impl Runtime {
     ) -> Result<Self, RuntimeError> {
         let foreground = platform::initialize(config.largest_memory);
         let inner = Arc::new(RuntimeInner {
-            max_isolates: config.max_isolates,
+            room: Room::new(config.max_isolates, config.memory_total),
             largest_memory: AtomicUsize::new(config.largest_memory),
             foreground,
             snapshot: Snapshot::build(extensions)?,
             watchdog: Watchdog::start(Arc::clone(metrics), Signal::install().map_err(RuntimeError::Signal)?)?,
             egress: Arc::default(),
             ready: Mutex::default(),
-            live: AtomicUsize::new(0),
             last_number: AtomicU32::new(0),
         });
         inner.make_ready()?;
@@ -137,6 +139,11 @@ impl Runtime {
         self.0.egress.own.set(addresses);
     }
 
+    /// How much memory all isolates may take together from now on, in bytes.
+    pub fn set_memory_total(&self, bytes: usize) {
+        self.0.room.resize(bytes);
+    }
+
     /// How many threads V8 has not given back.
     pub fn lost(&self) -> watch::Receiver<usize> {
         self.0.watchdog.lost()
@@ -144,13 +151,9 @@ impl Runtime {
 }
 
 impl RuntimeInner {
-    /// A worker without an app whose isolate may have `memory` bytes: one that is ready, else a new one. `None` where no
-    /// more may be live.
+    /// A worker without an app whose isolate may have `memory` bytes: one that is ready, else a new one. `None` where the
+    /// kernel gives no thread.
     fn take_worker(self: &Arc<Self>, memory: usize) -> Option<(Arc<Worker>, StartKind)> {
-        if self.live.load(Ordering::Relaxed) >= self.max_isolates {
-            tracing::warn!("no more isolates: {} are live", self.max_isolates);
-            return None;
-        }
         // A reload may have brought an app larger than any before. V8 lowers an isolate's limit but never raises it.
         let largest = self.largest_memory.fetch_max(memory, Ordering::Relaxed);
         let ready = if memory > largest { self.retire_ready() } else { self.pop_ready() };
@@ -161,7 +164,7 @@ impl RuntimeInner {
         let refilled = self.make_ready();
         let failed = taken.as_ref().err().or(refilled.as_ref().err());
         failed.inspect(|error| tracing::error!("cannot start a worker: {error}"));
-        taken.ok()
+        taken.ok().inspect(|(worker, _)| self.room.serves(worker))
     }
 
     fn pop_ready(&self) -> Option<Arc<Worker>> {
@@ -175,10 +178,10 @@ impl RuntimeInner {
         None
     }
 
-    /// Sees to it that a few workers are ready.
+    /// Sees to it that a few workers are ready, where there is room for them.
     fn make_ready(self: &Arc<Self>) -> std::io::Result<()> {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        while ready.len() < READY {
+        while ready.len() < READY && self.room.is_there() {
             ready.push(self.spawn()?);
         }
         Ok(())

@@ -127,7 +127,11 @@ fn start(
     logs: &Logs,
 ) -> Result<(Parts, Bound), StartError> {
     let largest_memory = plan.apps.iter().map(|app| app.limits.memory).max().unwrap_or(0);
-    let config = RuntimeConfig { largest_memory, max_isolates: capacity::max_isolates(plan) };
+    let config = RuntimeConfig {
+        largest_memory,
+        max_isolates: capacity::max_isolates(plan),
+        memory_total: capacity::memory_total(plan),
+    };
     let runtime = Runtime::start(config, api::REGISTRY, &metrics).map_err(StartError::Runtime)?;
     let gateway = Gateway::start(plan.io_threads, logs.clone(), Arc::clone(&metrics)).map_err(StartError::Io)?;
     let bound = gateway.bind(plan).map_err(StartError::Bind)?;
@@ -246,6 +250,7 @@ impl Server {
         let addresses = self.addresses();
         let serving = serving(Arc::clone(&plan), &apps);
         self.parts.gateway.serve(Arc::clone(&serving), bound);
+        self.parts.runtime.set_memory_total(capacity::memory_total(&plan));
         keep_apart(&self.parts, &plan);
         let before = std::mem::replace(&mut self.serving, serving);
         let old = std::mem::replace(&mut self.apps, apps);

@@ -23,6 +23,7 @@ mod metrics;
 mod modules;
 mod overload;
 mod reload;
+mod room;
 mod routing;
 mod stop;
 mod streaming;

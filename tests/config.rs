@@ -90,7 +90,6 @@ fn the_reference_is_refused_only_for_what_this_build_lacks() {
         report.lines().map(|line| line.rsplit(": ").next().map(str::to_owned).expect("one part")).collect();
     let lacks = |what: &&str| format!("{what} not available in this build");
     let expected = [
-        "a limit over the memory of all apps is",
         "TLS is",
         "TypeScript is",
         "a fresh global scope per request is",

@@ -279,6 +279,9 @@
 
   defineInterface(Blob);
   defineInterface(File);
+  // §3 and §4, "serialization steps". A file is a blob too.
+  nano.serializable(isFile, (file) => createFile(piecesOf(file), typeOf(file), nameOf(file), lastModifiedOf(file)));
+  nano.serializable(isBlob, (blob) => createBlob(piecesOf(blob), typeOf(blob)));
 
   nano.blobs = {
     __proto__: null,

@@ -6,9 +6,9 @@
 (function (nano) {
   const { ops, blobs, encoding, forms, headers, streams } = nano;
   const {
-    JSONParse, ObjectDefineProperty, PromisePrototypeThen, PromiseReject, PromiseResolve, ReflectApply,
-    ReflectGetOwnPropertyDescriptor, ReflectOwnKeys, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSet,
-    Uint8Array, isObject, newList, newPromise, promiseCall, push, uponPromise,
+    JSONParse, ObjectDefineProperty, PromisePrototypeThen, ReflectApply, ReflectGetOwnPropertyDescriptor,
+    ReflectOwnKeys, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSet, Uint8Array, isObject, newList,
+    newPromise, push, uponPromise,
   } = nano.primordials;
   const { USVString, bytesOf, getByteLength, isUint8Array } = nano.webidl;
   const { Reader, create, createFull } = streams;
@@ -82,32 +82,41 @@
       return moved;
     }
 
-    /** A promise for all of it, as a Uint8Array that is the caller's. */
-    bytes() {
-      if (this.unusable) return PromiseReject(new TypeError("the body was already read, or is locked to a reader"));
-      if (this.#stream !== undefined) return readAll(this.#stream);
-      this.#used = true;
-      if (this.#token !== 0) return readIncoming(this.#token);
-      return PromiseResolve(this.#ownBytes());
-    }
-
-    /** A promise for all of it as text (§2.2.4 "UTF-8 decode"). */
-    text() {
-      if (this.#stream === undefined && !this.#used && typeof this.#source === "string") {
+    /**
+     * §2.2.4 "fully read": all of it goes to `done`, as a Uint8Array that is the caller's, or else the error to `fail`.
+     * A promise would ask the bytes for a `then`, and find what an app has put into `Object.prototype`.
+     */
+    read(done, fail) {
+      if (this.unusable) {
+        fail(new TypeError("the body was already read, or is locked to a reader"));
+      } else if (this.#stream !== undefined) {
+        readAll(this.#stream, done, fail);
+      } else {
         this.#used = true;
-        const source = this.#source;
-        return PromiseResolve(source[0] === "\ufeff" ? decode(encode(source)) : source);
+        if (this.#token !== 0) readIncoming(this.#token, done, fail);
+        else done(this.#ownBytes());
       }
-      return PromisePrototypeThen(this.bytes(), decode);
     }
 
-    /** A promise for all of it, as Pieces. */
-    pieces() {
-      if (this.#used || !(this.#source instanceof Pieces) || this.#stream !== undefined) {
-        return PromisePrototypeThen(this.bytes(), piecesFrom);
+    /** The same as text ("UTF-8 decode"). */
+    readText(done, fail) {
+      if (this.#stream !== undefined || this.#used || typeof this.#source !== "string") {
+        this.read((bytes) => done(decode(bytes)), fail);
+        return;
       }
       this.#used = true;
-      return PromiseResolve(this.#source);
+      const source = this.#source;
+      done(source[0] === "\ufeff" ? decode(encode(source)) : source);
+    }
+
+    /** The same as Pieces. */
+    readPieces(done, fail) {
+      if (this.#used || !(this.#source instanceof Pieces) || this.#stream !== undefined) {
+        this.read((bytes) => done(piecesFrom(bytes)), fail);
+        return;
+      }
+      this.#used = true;
+      done(this.#source);
     }
 
     #ownBytes() {
@@ -119,8 +128,10 @@
 
     #makeStream() {
       if (this.#used) {
+        // Locked for good to whoever read it.
         const stream = createFull(undefined);
         stream.disturbed = true;
+        new Reader(stream);
         return stream;
       }
       if (this.#token !== 0) return incomingStream(this.#token);
@@ -148,51 +159,56 @@
   }
 
   /** An untouched incoming body, whole. */
-  function readIncoming(token) {
+  function readIncoming(token, done, fail) {
     const chunks = newList();
-    const { promise, resolve, reject } = newPromise();
     const readOn = () => {
       try {
         for (;;) {
           const read = ops.request_read(token);
           if (isPromise(read)) {
-            uponPromise(read, (chunk) => take(chunk) && readOn(), reject);
+            uponPromise(read, (chunk) => take(chunk) && readOn(), fail);
             return;
           }
           if (!take(read)) return;
         }
       } catch (error) {
-        reject(error);
+        fail(error);
       }
     };
     const take = (chunk) => {
-      if (chunk === undefined) resolve(concat(chunks));
+      if (chunk === undefined) finish(chunks, done, fail);
       else push(chunks, chunk);
       return chunk !== undefined;
     };
     readOn();
-    return promise;
   }
 
   /** Streams §9.1.1 "read all bytes". */
-  function readAll(stream) {
+  function readAll(stream, done, fail) {
     const chunks = newList();
-    const { promise, resolve, reject } = newPromise();
     new Reader(stream).readOn({
       chunk(chunk, next) {
         if (!isUint8Array(chunk)) {
           const error = new TypeError("a body's stream may hold nothing but Uint8Arrays");
-          reject(error);
+          fail(error);
           uponPromise(stream.cancel(error), undefined, () => undefined);
           return;
         }
         push(chunks, chunk);
         next();
       },
-      close: () => resolve(concat(chunks)),
-      error: reject,
+      close: () => finish(chunks, done, fail),
+      error: fail,
     });
-    return promise;
+  }
+
+  function finish(chunks, done, fail) {
+    try {
+      done(concat(chunks));
+    } catch (error) {
+      // There is no room for it.
+      fail(error);
+    }
   }
 
   function concat(chunks) {
@@ -209,6 +225,7 @@
   /** A stream that gives on what `source` gives, and locks it: what piping through an identity transform amounts to. */
   function pipe(source) {
     const reader = new Reader(source);
+    source.disturbed = true;
     const pull = (controller) => {
       const { promise, resolve, reject } = newPromise();
       source.read({
@@ -259,23 +276,44 @@
   const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
   const fromText = (text) => new Body(USVString(text), 0, undefined);
   const fromPieces = (pieces) => new Body(pieces.size > ONE_SHOT ? pieces : pieces.copy(), 0, undefined);
+  const fromBytes = (bytes) => new Body(bytes, 0, undefined);
   const fromStream = (stream) => new Body(undefined, 0, stream);
   const fromIncoming = (token) => new Body(undefined, token, undefined);
 
   const empty = {
     __proto__: null,
-    bytes: () => PromiseResolve(new Uint8Array(0)),
-    pieces: () => PromiseResolve(new Pieces(newList())),
-    text: () => PromiseResolve(""),
+    read: (done) => done(new Uint8Array(0)),
+    readText: (done) => done(""),
+    readPieces: (done) => done(new Pieces(newList())),
   };
+
+  const bytes = (body, done, fail) => body.read(done, fail);
+  const text = (body, done, fail) => body.readText(done, fail);
+  const pieces = (body, done, fail) => body.readPieces(done, fail);
+  const unchanged = (content) => content;
 
   /** Gives a class the members of the Body mixin; `bodyOf(object)` is its body or null, and throws on others. */
   function mixin(Class, bodyOf) {
-    const read = (object, how) => how(bodyOf(object) ?? empty);
-    const consume = (object, how) => promiseCall(read, undefined, [object, how]);
-    const bytes = (body) => body.bytes();
-    const pieces = (body) => body.pieces();
-    const text = (body) => body.text();
+    /** §5.2 "consume body": a promise for what `convert` makes of the content that `read` gives. */
+    const consume = (object, read, convert) => {
+      const { promise, resolve, reject } = newPromise();
+      const done = (content) => {
+        let value;
+        try {
+          value = convert(content);
+        } catch (error) {
+          reject(error);
+          return;
+        }
+        resolve(value);
+      };
+      try {
+        read(bodyOf(object) ?? empty, done, reject);
+      } catch (error) {
+        reject(error);
+      }
+      return promise;
+    };
     // As it is before any app runs.
     const { get: headersOf } = ReflectGetOwnPropertyDescriptor(Class.prototype, "headers");
     const contentTypeOf = (object) => headers.contentTypeOf(ReflectApply(headersOf, object, []));
@@ -294,28 +332,27 @@
       // Not async functions: those would call the `then` an app may have given to promises.
 
       arrayBuffer() {
-        return PromisePrototypeThen(consume(this, bytes), (whole) => TypedArrayPrototypeGetBuffer(whole));
+        return consume(this, bytes, TypedArrayPrototypeGetBuffer);
       },
 
       blob() {
-        const whole = consume(this, pieces);
-        return PromisePrototypeThen(whole, (content) => createBlob(content, forms.typeOf(contentTypeOf(this))));
+        return consume(this, pieces, (content) => createBlob(content, forms.typeOf(contentTypeOf(this))));
       },
 
       bytes() {
-        return consume(this, bytes);
+        return consume(this, bytes, unchanged);
       },
 
       formData() {
-        return PromisePrototypeThen(consume(this, bytes), (whole) => forms.decode(whole, contentTypeOf(this)));
+        return consume(this, bytes, (content) => forms.decode(content, contentTypeOf(this)));
       },
 
       json() {
-        return PromisePrototypeThen(consume(this, text), (source) => JSONParse(source));
+        return consume(this, text, (content) => JSONParse(content));
       },
 
       text() {
-        return consume(this, text);
+        return consume(this, text, unchanged);
       },
     };
     const names = ReflectOwnKeys(members);
@@ -324,5 +361,5 @@
     }
   }
 
-  nano.body = { __proto__: null, extract, fromIncoming, fromStream, fromText, mixin };
+  nano.body = { __proto__: null, extract, fromBytes, fromIncoming, fromStream, fromText, mixin };
 });

@@ -16,6 +16,7 @@
   const global = globalThis;
   let isTrusted;
   let createTrusted;
+  let initialize;
   let dispatch;
   let dispatchUntrusted;
 
@@ -125,14 +126,7 @@
 
     initEvent(type, bubbles = false, cancelable = false) {
       requireArguments(arguments.length, 1, "Event.initEvent");
-      const name = DOMString(type);
-      if (this.#dispatching) return;
-      this.#initialized = true;
-      this.#stopPropagation = this.#stopImmediately = this.#canceled = this.#trusted = false;
-      this.#target = null;
-      this.#type = name;
-      this.#bubbles = Boolean(bubbles);
-      this.#cancelable = Boolean(cancelable);
+      initialize(this, type, bubbles, cancelable);
     }
 
     // §2.2 "set the canceled flag".
@@ -153,6 +147,19 @@
         const event = new Class(type, init);
         event.#trusted = true;
         return event;
+      };
+
+      // §2.2 "initialize", unless it is under way: then false.
+      initialize = (event, type, bubbles, cancelable) => {
+        const name = DOMString(type);
+        if (event.#dispatching) return false;
+        event.#initialized = true;
+        event.#stopPropagation = event.#stopImmediately = event.#canceled = event.#trusted = false;
+        event.#target = null;
+        event.#type = name;
+        event.#bubbles = Boolean(bubbles);
+        event.#cancelable = Boolean(cancelable);
+        return true;
       };
 
       // §2.9 "dispatch" with §2.10 "inner invoke". Listeners run in the request they were added in.
@@ -219,9 +226,9 @@
     }
 
     initCustomEvent(type, bubbles = false, cancelable = false, detail = null) {
+      const current = this.#detail;
       requireArguments(arguments.length, 1, "CustomEvent.initCustomEvent");
-      this.initEvent(type, bubbles, cancelable);
-      this.#detail = detail;
+      this.#detail = initialize(this, type, bubbles, cancelable) ? detail : current;
     }
   }
 

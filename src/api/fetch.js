@@ -8,7 +8,7 @@
 // Content-Encoding and Content-Length go with that, or an app that passes a response on would lie about it.
 
 (function (nano) {
-  const { ops, abort, fetch: internals, headers: headerLists, url: urls, body: bodies } = nano;
+  const { ops, abort, fetch: internals, headers: headerLists, integrity, url: urls, body: bodies } = nano;
   const {
     PromisePrototypeThen, PromiseReject, TypeError, newList, newPromise, push, uponPromise,
   } = nano.primordials;
@@ -84,6 +84,7 @@
     #headers;
     #redirect;
     #redirects = 0;
+    #integrity;
     /** The request's body: a string or bytes, or else a stream; null without one. */
     #source = null;
     #stream = null;
@@ -102,6 +103,7 @@
       this.#method = parts.method;
       this.#headers = parts.headers;
       this.#redirect = parts.redirect;
+      this.#integrity = parts.integrity;
       this.#url = urls.parse(parts.url, undefined);
       if (parts.body !== null) {
         const source = parts.body.takeSource();
@@ -128,10 +130,6 @@
         case "http":
         case "https":
           this.#send(url);
-          return;
-        case "about":
-          if (url.path !== "blank") break;
-          this.#local("text/html;charset=utf-8", "");
           return;
         case "data": {
           const result = ops.fetch_data_url(url.href);
@@ -294,9 +292,24 @@
     }
 
     #respond(status, reason, headers, body) {
-      const url = urls.parts(this.#url);
-      const response = internals.createResponse(status, reason, headers, body, url.bare, this.#redirects > 0);
-      this.#capability.resolve(response);
+      const { resolve, reject } = this.#capability;
+      const { bare } = urls.parts(this.#url);
+      const respond = (content) =>
+        resolve(internals.createResponse(status, reason, headers, content, bare, this.#redirects > 0));
+      if (this.#integrity === "") {
+        respond(body);
+        return;
+      }
+      // §4.1 "main fetch", on integrity metadata: the app gets the whole of what it expects, or nothing.
+      const refuse = () => reject(new TypeError("fetch: the response is not what the request's integrity expects"));
+      if (body === null) {
+        refuse();
+        return;
+      }
+      body.read((bytes) => {
+        if (integrity.matches(bytes, this.#integrity)) respond(bodies.fromBytes(bytes));
+        else refuse();
+      }, reject);
     }
 
     /** Everything is there that will come. */

@@ -119,7 +119,7 @@
       }
       flush();
       if (i < length) push(entries, `… ${length - i} more`);
-      return lead + join("[", this.#properties(value, entries, isIndex), "]");
+      return lead + join("[", this.#properties(value, entries, isHiddenNowhere, ops.named_keys(value)), "]");
     }
 
     #typedArray(value) {
@@ -167,8 +167,7 @@
     }
 
     /** Appends the value's own enumerable properties to `entries`. */
-    #properties(value, entries, hidden) {
-      const keys = ReflectOwnKeys(value);
+    #properties(value, entries, hidden, keys = ReflectOwnKeys(value)) {
       let left = ENTRIES;
       for (let i = 0; i < keys.length; i++) {
         const key = keys[i];
@@ -192,8 +191,6 @@
 
   const isHiddenNowhere = () => false;
   const isErrorMember = (key) => key === "stack" || key === "message" || key === "cause" || key === "errors";
-  const index = /^(?:0|[1-9]\d*)$/;
-  const isIndex = (key) => RegExpPrototypeExec(index, key) !== null;
 
   const keyText = (key) => {
     if (typeof key === "symbol") return `[${SymbolPrototypeToString(key)}]`;

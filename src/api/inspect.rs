@@ -1,12 +1,15 @@
-//! What kind of object a value is, which script can only find out by running code of the object's own.
+//! What script can only find out about a value by running code of the value's own, or by listing all of its elements.
 
-use v8::{FunctionCallbackArguments, PinScope, ReturnValue, Value};
+use v8::{
+    FunctionCallbackArguments, GetPropertyNamesArgs, IndexFilter, KeyCollectionMode, Local, PinScope, PropertyFilter,
+    ReturnValue, Value,
+};
 
 use super::value;
 use crate::runtime::Op;
 
 /// The native functions of `inspect.js`.
-pub const OPS: &[Op] = crate::ops![kind_of];
+pub const OPS: &[Op] = crate::ops![kind_of, named_keys];
 
 /// `kind_of(value)`: the name of the value's built-in kind, or `"object"`.
 fn kind_of(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
@@ -45,4 +48,20 @@ fn kind_of(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mu
         "object"
     };
     value::return_text(scope, &mut rv, kind);
+}
+
+/// `named_keys(array)`: the array's own enumerable keys that are no indices.
+fn named_keys(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let Ok(array) = Local::<v8::Array>::try_from(args.get(0)) else {
+        return value::throw_type_error(scope, "not an array");
+    };
+    let named = GetPropertyNamesArgs {
+        mode: KeyCollectionMode::OwnOnly,
+        property_filter: PropertyFilter::ONLY_ENUMERABLE,
+        index_filter: IndexFilter::SkipIndices,
+        ..GetPropertyNamesArgs::default()
+    };
+    if let Some(keys) = array.get_property_names(scope, named) {
+        rv.set(keys.into());
+    }
 }

@@ -4,10 +4,10 @@
 // are their methods. No app ever holds one of these: `readable_stream_classes.js` wraps them.
 
 (function (nano) {
-  const { context } = nano;
+  const { context, structuredClone } = nano;
   const {
-    PromisePrototypeThen, PromiseReject, PromiseResolve, TypeError, TypedArrayPrototypeSlice, markHandled,
-    newList, newPromise, promiseCall, push, uponPromise,
+    PromisePrototypeThen, PromiseReject, PromiseResolve, TypeError, Uint8Array, markHandled, newList,
+    newPromise, promiseCall, push, uponPromise,
   } = nano.primordials;
   const { isUint8Array } = nano.webidl;
   const { SizedQueue } = nano.queuing;
@@ -69,7 +69,7 @@
       else this.controller.pullSteps(request);
     }
 
-    /** §4.9.1 ReadableStreamDefaultTee; `clone` gives the second branch copies of the bytes. */
+    /** §4.9.1 ReadableStreamDefaultTee; `clone` gives the second branch copies of the chunks. */
     tee(clone) {
       const stream = this;
       const reader = new Reader(stream);
@@ -84,7 +84,17 @@
           // A microtask later, so that a reader's closed promise settles before the chunks of a closing stream.
           uponPromise(PromiseResolve(), () => {
             readAgain = false;
-            const second = clone && isUint8Array(chunk) ? TypedArrayPrototypeSlice(chunk) : chunk;
+            let second = chunk;
+            if (clone && !canceled[1]) {
+              try {
+                second = isUint8Array(chunk) ? new Uint8Array(chunk) : structuredClone(chunk);
+              } catch (error) {
+                first.controller.error(error);
+                other.controller.error(error);
+                uponPromise(stream.cancel(error), finished.resolve, finished.reject);
+                return;
+              }
+            }
             if (!canceled[0]) first.controller.enqueue(chunk);
             if (!canceled[1]) other.controller.enqueue(second);
             reading = false;

@@ -263,6 +263,7 @@
         headers: headerLists.listOf(request.#headers),
         body: request.#body,
         redirect: request.#options.redirect,
+        integrity: request.#options.integrity,
         signal: request.#follows,
       });
 

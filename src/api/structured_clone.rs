@@ -1,5 +1,8 @@
 //! `structuredClone` over V8's serialiser, whose format never leaves the call.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use v8::{
     ArrayBuffer, FunctionCallbackArguments, Global, Local, PinScope, ReturnValue, Value, ValueDeserializer,
     ValueDeserializerHelper, ValueDeserializerImpl, ValueSerializer, ValueSerializerHelper, ValueSerializerImpl,
@@ -11,16 +14,17 @@ use crate::runtime::Op;
 /// The native functions of `structured_clone.js`.
 pub const OPS: &[Op] = crate::ops![structured_clone];
 
-/// `structured_clone(value, buffers, fail, is_platform_object)`: a deep copy. `buffers` are ArrayBuffers to move, checked
+/// `structured_clone(value, buffers, fail, is_platform_object, copy)`: a deep copy. `buffers` are ArrayBuffers to move, checked
 /// by the script; `fail(message)` throws what a value that cannot be cloned throws; `is_platform_object(object)` says
-/// which objects V8 would take for plain ones.
+/// which objects V8 would take for plain ones, and `copy(object)` gives a copy of such an object or `undefined`.
 fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let (Ok(list), Ok(fail), Ok(is_platform_object)) = (
+    let (Ok(list), Ok(fail), Ok(is_platform_object), Ok(copy)) = (
         Local::<v8::Array>::try_from(args.get(1)),
         Local::<v8::Function>::try_from(args.get(2)),
         Local::<v8::Function>::try_from(args.get(3)),
+        Local::<v8::Function>::try_from(args.get(4)),
     ) else {
-        return value::throw_type_error(scope, "not a list and two functions");
+        return value::throw_type_error(scope, "not a list and three functions");
     };
     let mut buffers = Vec::new();
     for index in 0..list.length() {
@@ -31,8 +35,14 @@ fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
 
     let context = scope.get_current_context();
     let plain = v8::Object::new(scope).get_prototype(scope).map(|prototype| Global::new(scope, prototype));
-    let writer =
-        Writer { fail: Global::new(scope, fail), is_platform_object: Global::new(scope, is_platform_object), plain };
+    let copies = Copies::default();
+    let writer = Writer {
+        fail: Global::new(scope, fail),
+        is_platform_object: Global::new(scope, is_platform_object),
+        copy: Global::new(scope, copy),
+        copies: copies.clone(),
+        plain,
+    };
     let serializer = ValueSerializer::new(scope, Box::new(writer));
     serializer.write_header();
     for (id, buffer) in (0..).zip(&buffers) {
@@ -47,7 +57,7 @@ fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
     for buffer in &buffers {
         buffer.detach(None);
     }
-    let deserializer = ValueDeserializer::new(scope, Box::new(Reader), &data);
+    let deserializer = ValueDeserializer::new(scope, Box::new(Reader { copies }), &data);
     if deserializer.read_header(context) != Some(true) {
         return;
     }
@@ -60,9 +70,14 @@ fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
     }
 }
 
+/// Copies of the platform's objects, which the serialised form has as their indices.
+type Copies = Rc<RefCell<Vec<Global<v8::Object>>>>;
+
 struct Writer {
     fail: Global<v8::Function>,
     is_platform_object: Global<v8::Function>,
+    copy: Global<v8::Function>,
+    copies: Copies,
     /// What plain objects inherit from.
     plain: Option<Global<Value>>,
 }
@@ -87,13 +102,20 @@ impl ValueSerializerImpl for Writer {
         ask.call(scope, undefined, &[object.into()]).map(|answer| answer.is_true())
     }
 
-    /// None of them is serialisable yet.
     fn write_host_object<'s>(
         &self,
         scope: &mut PinScope<'s, '_>,
         object: Local<'s, v8::Object>,
-        _serializer: &dyn ValueSerializerHelper,
+        serializer: &dyn ValueSerializerHelper,
     ) -> Option<bool> {
+        let (copy, undefined) = (Local::new(scope, &self.copy), v8::undefined(scope).into());
+        let copy = copy.call(scope, undefined, &[object.into()])?;
+        if let Ok(copy) = Local::<v8::Object>::try_from(copy) {
+            let mut copies = self.copies.borrow_mut();
+            serializer.write_uint32(copies.len() as u32);
+            copies.push(Global::new(scope, copy));
+            return Some(true);
+        }
         let name = object.get_constructor_name();
         let message = v8::String::new(scope, " object could not be cloned")?;
         let message = v8::String::concat(scope, name, message)?;
@@ -102,6 +124,20 @@ impl ValueSerializerImpl for Writer {
     }
 }
 
-struct Reader;
+struct Reader {
+    copies: Copies,
+}
 
-impl ValueDeserializerImpl for Reader {}
+impl ValueDeserializerImpl for Reader {
+    fn read_host_object<'s>(
+        &self,
+        scope: &mut PinScope<'s, '_>,
+        deserializer: &dyn ValueDeserializerHelper,
+    ) -> Option<Local<'s, v8::Object>> {
+        let mut index = 0;
+        if !deserializer.read_uint32(&mut index) {
+            return None;
+        }
+        self.copies.borrow().get(index as usize).map(|copy| Local::new(scope, copy))
+    }
+}

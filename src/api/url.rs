@@ -43,14 +43,13 @@ fn parse(input: &str, base: Option<&Url>) -> Result<Url, url::ParseError> {
         None => input.into(),
     };
     let mut url = Url::options().base_url(base).parse(&input)?;
-    let has_authority = url.has_authority();
-    conform(&mut url, has_authority);
+    conform(&mut url);
     Ok(url)
 }
 
 /// "Special authority ignore slashes state": `///host` is `//host` to a special base, where the crate finds no host.
 fn without_extra_slashes<'a>(input: &'a str, base: &Url) -> Cow<'a, str> {
-    if !matches!(base.scheme(), "http" | "https" | "ws" | "wss" | "ftp") {
+    if !is_special(base) || base.scheme() == "file" {
         return input.into();
     }
     let reference = input.trim_start_matches(|character: char| character <= ' ');
@@ -62,27 +61,38 @@ fn without_extra_slashes<'a>(input: &'a str, base: &Url) -> Cow<'a, str> {
     }
 }
 
+/// §4.2 "special scheme".
+fn is_special(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https" | "ws" | "wss" | "ftp" | "file")
+}
+
 /// Sets right what the crate has made otherwise than the standard, where that would change what a URL means once it is
 /// parsed again, or where apps meet it.
-fn conform(url: &mut Url, has_authority: bool) {
-    let text = url.as_str();
-    let (path, path_end) = (url.path(), url[..Position::AfterPath].len());
-    let path_start = path_end - path.len();
+fn conform(url: &mut Url) {
+    // §4.4 "opaque path state": the last space before a query or fragment, or it would be lost with them.
     if url.cannot_be_a_base() {
-        // §4.4 "opaque path state": the last space before a query or fragment, or it would be lost with them.
-        if path.ends_with(' ') {
-            reparse(url, &[&text[..path_end - 1], "%20", &text[path_end..]].concat());
+        if url.path().ends_with(' ') {
+            let (before, path, after) = around_path(url);
+            reparse(url, &[before, &path[..path.len() - 1], "%20", after].concat());
         }
-    } else if !has_authority {
-        // §4.5 "URL serializing", step 3: two slashes must not be taken for those before a host.
-        if path.starts_with("//") && !text[..path_start].ends_with("/.") {
-            reparse(url, &[&text[..path_start], "/.", &text[path_start..]].concat());
-        }
-    } else if path.contains('^') {
-        // "Path percent-encode set": it has U+005E (^).
-        let path = path.replace('^', "%5E");
-        url.set_path(&path);
+        return;
     }
+    // "Path percent-encode set": it has U+005E (^).
+    if url.path().contains('^') {
+        let (before, path, after) = around_path(url);
+        reparse(url, &[before, &path.replace('^', "%5E"), after].concat());
+    }
+    // §4.5 "URL serializing", step 3: two slashes must not be taken for those before a host.
+    let (before, path, after) = around_path(url);
+    if path.starts_with("//") && before.ends_with(':') {
+        reparse(url, &[before, "/.", path, after].concat());
+    }
+}
+
+/// The URL's path, with the text before and after it.
+fn around_path(url: &Url) -> (&str, &str, &str) {
+    let (path, end) = (url.path(), url[..Position::AfterPath].len());
+    (&url.as_str()[..end - path.len()], path, &url.as_str()[end..])
 }
 
 fn reparse(url: &mut Url, text: &str) {
@@ -126,13 +136,13 @@ fn set(url: &mut Url, part: &str, text: &str) -> Result<(), ()> {
         "protocol" => quirks::set_protocol(url, text),
         "username" => quirks::set_username(url, text),
         "password" => quirks::set_password(url, text),
-        "host" => quirks::set_host(url, text),
-        "hostname" => quirks::set_hostname(url, text),
+        "host" => set_host(url, |url| quirks::set_host(url, text)),
+        "hostname" => set_host(url, |url| quirks::set_hostname(url, text)),
+        // "Port state": what is empty but for tabs and line breaks is no port; only what is empty takes it away.
+        "port" if !text.is_empty() && is_blank(text) => Err(()),
         "port" => quirks::set_port(url, text),
         "pathname" => {
-            let has_authority = url.has_authority();
-            quirks::set_pathname(url, text);
-            conform(url, has_authority);
+            set_path(url, text);
             Ok(())
         }
         "search" => {
@@ -145,6 +155,44 @@ fn set(url: &mut Url, part: &str, text: &str) -> Result<(), ()> {
         }
         _ => Err(()),
     }
+}
+
+/// Whether nothing is left of `text` once the parser has removed tabs and line breaks.
+fn is_blank(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r'))
+}
+
+/// Sets a host by `set`. The `/.` that kept a path from being taken for one goes.
+fn set_host(url: &mut Url, set: impl FnOnce(&mut Url) -> Result<(), ()>) -> Result<(), ()> {
+    let (before, path, _) = around_path(url);
+    let path = before.ends_with(":/.").then(|| path.to_owned());
+    set(url)?;
+    if let Some(path) = path
+        && url.has_authority()
+    {
+        let (before, after) = (&url[..Position::BeforePath], &url[Position::AfterPath..]);
+        reparse(url, &[before, &path, after].concat());
+    }
+    Ok(())
+}
+
+/// The `pathname` setter.
+fn set_path(url: &mut Url, text: &str) {
+    if url.cannot_be_a_base() {
+        return;
+    }
+    let (before, _, after) = around_path(url);
+    if is_blank(text) && url.has_authority() && !is_special(url) {
+        // "Path start state": the path becomes empty, where the crate's would be a slash.
+        reparse(url, &[before, after].concat());
+        return;
+    }
+    if let Some(before) = before.strip_suffix("/.") {
+        // The crate would keep this for the new path.
+        reparse(url, &[before, "/", after].concat());
+    }
+    quirks::set_pathname(url, text);
+    conform(url);
 }
 
 /// Returns `[href, …offsets]`: the ends of scheme, username and password, then start and end of the host, the end of
@@ -311,7 +359,7 @@ mod tests {
     fn carets_are_encoded_in_paths_alone() {
         assert_eq!(parse("http://x/a^b?c^d#e^f", None).expect("a URL").as_str(), "http://x/a%5Eb?c^d#e^f");
         assert_eq!(parse("mailto:a^b", None).expect("a URL").as_str(), "mailto:a^b");
-        assert_eq!(parse("web+a:/.//^", None).expect("a URL").as_str(), "web+a:/.//^");
+        assert_eq!(parse("web+a:/.//^", None).expect("a URL").as_str(), "web+a:/.//%5E");
         let mut url = Url::parse("http://x/").expect("a URL");
         assert_eq!(set(&mut url, "pathname", "^"), Ok(()));
         assert_eq!(url.as_str(), "http://x/%5E");
@@ -326,6 +374,32 @@ mod tests {
         assert_eq!(parse("data:a  ?q#f", None).expect("a URL").as_str(), "data:a %20?q#f");
         assert_eq!(parse("data:a  #f", None).expect("a URL").as_str(), "data:a %20#f");
         assert_eq!(parse("data:a  ", None).expect("a URL").as_str(), "data:a");
+    }
+
+    #[test]
+    fn setters_leave_no_dot_before_a_path_that_needs_none() {
+        let set_to = |text: &str, part: &str, value: &str| {
+            let mut url = parse(text, None).expect("a URL");
+            assert_eq!(set(&mut url, part, value), Ok(()), "{text} {part}");
+            assert_eq!(parse(url.as_str(), None).as_ref(), Ok(&url), "{text} {part}");
+            String::from(url)
+        };
+        assert_eq!(set_to("web+a:/.//p?q#f", "hostname", "h"), "web+a://h//p?q#f");
+        assert_eq!(set_to("web+a:/.//p", "host", ""), "web+a:////p");
+        assert_eq!(set_to("web+a:/.//p?q#f", "pathname", "x"), "web+a:/x?q#f");
+        assert_eq!(set_to("web+a:/.//p", "pathname", "//x"), "web+a:/.//x");
+        assert_eq!(set_to("web+a:/.//p", "pathname", ""), "web+a:/");
+        assert_eq!(set_to("web+a:///p?q", "pathname", ""), "web+a://?q");
+        assert_eq!(set_to("web+a://h/p#f", "pathname", "\n"), "web+a://h#f");
+        assert_eq!(set_to("http://h/p", "pathname", ""), "http://h/");
+    }
+
+    #[test]
+    fn a_port_of_line_breaks_changes_nothing() {
+        let mut url = parse("http://h:81/", None).expect("a URL");
+        assert_eq!(set(&mut url, "port", "\n\t"), Err(()));
+        assert_eq!(set(&mut url, "port", ""), Ok(()));
+        assert_eq!(url.as_str(), "http://h/");
     }
 
     proptest! {

@@ -66,7 +66,11 @@ fn write(text: &mut String, path: &Path, plan: &Plan) -> std::fmt::Result {
     }
     writeln!(text, "\nstate in {}", plan.state_dir.display())?;
     let drain = humantime::format_duration(plan.drain);
-    writeln!(text, "{}, {drain} to drain", counted(plan.io_threads, "I/O thread"))
+    write!(text, "{}, {drain} to drain", counted(plan.io_threads, "I/O thread"))?;
+    match plan.memory_total {
+        Some(bytes) => writeln!(text, ", {} for all isolates", show_size(u64::try_from(bytes).unwrap_or(u64::MAX))),
+        None => writeln!(text, ", 80 % of the memory for all isolates"),
+    }
 }
 
 fn access(wanted: bool) -> &'static str {

@@ -4,7 +4,6 @@
 /// Places of the grammar, as the decoder names them, and what they would bring. `=` asks for one value, or kind of
 /// value, of the place.
 const UNAVAILABLE: &[(&str, &str)] = &[
-    ("memory-total", "a limit over the memory of all apps"),
     ("watch=#true", "watching app folders"),
     ("admin=beyond-loopback", "an admin address beyond loopback"),
     ("log.syslog", "logging to syslog"),

@@ -49,6 +49,7 @@ fn plan(folder: &Path) -> Plan {
     Plan {
         state_dir: folder.to_owned(),
         io_threads: 2,
+        memory_total: None,
         drain: NEVER,
         lost_threads: 1,
         admin: None,

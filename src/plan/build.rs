@@ -61,6 +61,7 @@ fn build(cx: &Context, config: &Config) -> Plan {
     Plan {
         state_dir: absolute(&config.state_dir.as_ref().map_or_else(state_dir, |dir| dir.value.clone())),
         io_threads: value(&config.io_threads).unwrap_or_else(cores),
+        memory_total: value(&config.memory_total).map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
         drain: value(&config.drain).unwrap_or(DRAIN),
         lost_threads: value(&config.lost_threads).unwrap_or(LOST_THREADS),
         admin: config.admin.as_ref().and_then(|admin| admin::address(cx, admin, config)),

@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use super::exchange::Ticket;
 use super::faults::Failure;
 use super::mailbox::Message;
-use super::memory;
+use super::memory::{self, Usage};
 use super::modules;
 use super::pool::{LoadError, Pool};
 use super::realm::{self, Entry, Realm};
@@ -369,7 +369,12 @@ impl AppLoop {
         if !fits {
             worker.turns.condemn(Verdict::Memory);
         }
-        worker.account.publish(usage);
+        self.publish(usage);
+    }
+
+    fn publish(&self, usage: Usage) {
+        self.base.worker.account.publish(usage);
+        self.base.runtime.room.takes(&self.base.worker, usage.held);
     }
 
     /// Compiles the app's modules and begins to evaluate them.
@@ -390,6 +395,8 @@ impl AppLoop {
         self.turn(0, |scope, entry| installed = install(scope, entry, &evaluation, &app.env))?;
         if installed.map_err(End::Unloadable)? {
             self.phase = Phase::Ready;
+            let (usage, _) = memory::sample(&mut self.base.realm.isolate, &self.base.worker, 0);
+            self.publish(usage);
             self.pool.loaded(&self.base.worker);
             while let Some(ticket) = self.waiting.pop_front() {
                 self.begin(&ticket)?;
@@ -431,6 +438,7 @@ impl AppLoop {
         }
         self.base.runtime.watchdog.unwatch(&worker);
         worker.account.close();
+        self.base.runtime.room.takes(&worker, 0);
         self.base.realm.isolate.remove_slot::<Rc<State>>();
         self.base
     }

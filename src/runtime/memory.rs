@@ -169,6 +169,8 @@ pub(crate) fn charged(
 pub(super) struct Usage {
     pub(super) heap: usize,
     pub(super) external: usize,
+    /// What the process holds for it: V8 gives pages back late.
+    pub(super) held: usize,
 }
 
 impl Usage {
@@ -176,7 +178,7 @@ impl Usage {
         let statistics = isolate.get_heap_statistics();
         // V8 counts some buffers, we count some, and most both do.
         let external = statistics.external_memory().max(worker.buffers.used.load(Ordering::Relaxed));
-        Self { heap: statistics.used_heap_size(), external }
+        Self { heap: statistics.used_heap_size(), external, held: statistics.total_physical_size() + external }
     }
 
     fn total(self) -> usize {
@@ -206,13 +208,15 @@ impl Account {
         }
     }
 
-    /// Says that it has so many bytes of buffers at least, whatever V8 counts; returns what it uses in all.
-    pub(super) fn publish_buffers(&self, buffers: &Buffers) -> usize {
+    /// Says that it has so many bytes of buffers at least, whatever V8 counted when it was last asked; returns what it
+    /// uses then.
+    pub(super) fn publish_buffers(&self, buffers: &Buffers) -> Usage {
         let mut published = self.lock();
-        let Some(published) = published.as_mut() else { return 0 };
-        let external = published.usage.external.max(buffers.used.load(Ordering::Relaxed));
-        published.change(Usage { external, ..published.usage });
-        published.usage.total()
+        let Some(published) = published.as_mut() else { return Usage::default() };
+        let Usage { heap, external, held } = published.usage;
+        let more = buffers.used.load(Ordering::Relaxed).saturating_sub(external);
+        published.change(Usage { heap, external: external + more, held: held + more });
+        published.usage
     }
 
     /// Counts it no more.

@@ -5,7 +5,7 @@
 //! that V8 has generated (its builtins, and what it compiles) holds no lock: there the handler never returns. Anywhere
 //! else it returns, and is asked again.
 //!
-//! Some builtins are loops in C++ (`indexOf` and `fill`, where an array is not one). Whatever such a loop does with an
+//! Some builtins are loops in C++ (`indexOf` and `fill`, where an array is not one, or `String.raw`). Whatever such a loop does with an
 //! object may run a getter, a setter or a proxy's trap, any JavaScript at all, so no lock is held there either: the
 //! linker (`build.rs`) leads the functions for it here, and a thread that is wanted parks before one of them. Not before
 //! the first: code that has come out of something long passes a few before V8 looks whether it is to end.
@@ -51,6 +51,10 @@ unsafe extern "C" {
     fn has_property(at: *mut c_void) -> usize;
     #[link_name = "__real__ZN2v88internal6Object11GetPropertyEPNS0_14LookupIteratorEb"]
     fn get_property(at: *mut c_void, is_global: usize) -> usize;
+    #[link_name = "__real__ZN2v88internal6Object15ConvertToStringINS0_12DirectHandleEQsr3stdE16is_convertible_vIT_IS1_ENS3_IS1_EEEEENS4_INS0_6StringEE9MaybeTypeEPNS0_7IsolateES5_"]
+    fn convert_to_string(isolate: *mut c_void, input: usize) -> usize;
+    #[link_name = "__real__ZN2v88internal6Object15ConvertToStringINS0_6HandleEQsr3stdE16is_convertible_vIT_IS1_ENS0_12DirectHandleIS1_EEEEENS4_INS0_6StringEE9MaybeTypeEPNS0_7IsolateES5_"]
+    fn convert_handle_to_string(isolate: *mut c_void, input: usize) -> usize;
     #[link_name = "__real__ZN2v88internal6Object11SetPropertyEPNS0_14LookupIteratorENS0_12DirectHandleIS1_EENS0_11StoreOriginENS_5MaybeINS0_11ShouldThrowEEE"]
     fn set_property(at: *mut c_void, value: usize, origin: usize, should_throw: usize) -> usize;
 }
@@ -91,6 +95,29 @@ unsafe extern "C" fn __wrap__ZN2v88internal6Object11SetPropertyEPNS0_14LookupIte
     park_in_loop();
     // SAFETY: as above.
     unsafe { set_property(at, value, origin, should_throw) }
+}
+
+/// Stands for `v8::internal::Object::ConvertToString<DirectHandle>(Isolate*, DirectHandle<Object>)`, where the handle
+/// and the `MaybeDirectHandle<String>` fit a register.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap__ZN2v88internal6Object15ConvertToStringINS0_12DirectHandleEQsr3stdE16is_convertible_vIT_IS1_ENS3_IS1_EEEEENS4_INS0_6StringEE9MaybeTypeEPNS0_7IsolateES5_(
+    isolate: *mut c_void,
+    input: usize,
+) -> usize {
+    park_in_loop();
+    // SAFETY: as above.
+    unsafe { convert_to_string(isolate, input) }
+}
+
+/// Stands for the same of `Handle`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap__ZN2v88internal6Object15ConvertToStringINS0_6HandleEQsr3stdE16is_convertible_vIT_IS1_ENS0_12DirectHandleIS1_EEEEENS4_INS0_6StringEE9MaybeTypeEPNS0_7IsolateES5_(
+    isolate: *mut c_void,
+    input: usize,
+) -> usize {
+    park_in_loop();
+    // SAFETY: as above.
+    unsafe { convert_handle_to_string(isolate, input) }
 }
 
 /// Parks the calling thread, which holds no lock, if that is wanted and it is in a loop.

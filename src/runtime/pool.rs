@@ -55,6 +55,8 @@ struct State {
     faults: Faults,
     load_failed: Option<(Instant, LoadError)>,
     waiting: Vec<oneshot::Sender<Result<(), LoadError>>>,
+    /// There was no room for an isolate: [`Pool::resume`] will be called.
+    asked: bool,
     draining: bool,
 }
 
@@ -93,8 +95,8 @@ impl Pool {
             if state.workers.iter().any(|member| member.state != IsolateState::Starting) {
                 return Ok(());
             }
-            if state.workers.is_empty() && self.start(&mut state).is_none() {
-                return Err(LoadError("no isolate could be started: too many are live".to_owned()));
+            if state.workers.is_empty() && self.start(&mut state).is_none() && !state.asked {
+                return Err(LoadError("no isolate could be started".to_owned()));
             }
             let (sender, loaded) = oneshot::channel();
             state.waiting.push(sender);
@@ -159,6 +161,10 @@ impl Pool {
             drop(state);
             wake::wake(waker);
         } else if state.workers[at].active.is_empty() {
+            if std::mem::take(&mut state.asked) {
+                // The queue is empty, for this worker was free to take from it.
+                self.runtime.room.forget(&self.me);
+            }
             self.set_state(&mut state.workers[at], IsolateState::Idle);
             if state.draining {
                 state.workers[at].worker.mailbox.push(Message::Retire);
@@ -207,6 +213,10 @@ impl Pool {
     /// the verdict, the others another isolate where that is safe.
     pub(super) fn lost(&self, worker: &Worker, verdict: Verdict, failure: Failure) {
         let (culprit, mut refused, mut cut) = (worker.turns.culprit(), Vec::new(), Vec::new());
+        if failure == Failure::Lost {
+            self.runtime.room.lose(worker);
+            self.runtime.room.tell();
+        }
         {
             let mut state = self.lock();
             let Some(member) = self.remove(&mut state, worker) else { return };
@@ -262,6 +272,21 @@ impl Pool {
             Some(_) => self.remove(&mut state, worker).is_some(),
             None => true,
         }
+    }
+
+    /// The isolate of a worker that cannot say so itself takes `bytes`.
+    pub(super) fn takes(&self, worker: &Worker, bytes: usize) {
+        self.runtime.room.takes(worker, bytes);
+    }
+
+    /// There may be room for an isolate again.
+    pub(super) fn resume(&self) {
+        let mut state = self.lock();
+        state.asked = false;
+        if !state.waiting.is_empty() && state.workers.is_empty() {
+            self.start(&mut state);
+        }
+        self.serve_queue(&mut state);
     }
 
     /// The worker's mailbox waits too long: what it has not begun goes to another, if there may be one more.
@@ -332,7 +357,7 @@ impl Pool {
                 self.set_state(&mut state.workers[at], IsolateState::Busy);
             }
             Ok(state.workers[at].assign(Arc::clone(ticket)))
-        } else if state.queue.len() < self.app.limits.queue && !state.workers.is_empty() {
+        } else if state.queue.len() < self.app.limits.queue && (state.asked || !state.workers.is_empty()) {
             state.queue.push_back(Arc::clone(ticket));
             Ok(None)
         } else {
@@ -356,6 +381,10 @@ impl Pool {
     }
 
     fn start(&self, state: &mut State) -> Option<usize> {
+        if state.asked || !self.runtime.room.ask(&self.me) {
+            state.asked = true;
+            return None;
+        }
         let started = Instant::now();
         let (worker, kind) = self.runtime.take_worker(self.app.limits.memory)?;
         worker.mailbox.push(Message::Bind(self.me.upgrade()?));
@@ -403,9 +432,15 @@ impl Pool {
     }
 
     fn set_state(&self, member: &mut Member, to: IsolateState) {
-        if member.state != to {
-            self.metrics.isolate_state(Some(member.state), Some(to));
-            member.state = to;
+        if member.state == to {
+            return;
+        }
+        self.metrics.isolate_state(Some(member.state), Some(to));
+        member.state = to;
+        if to == IsolateState::Busy {
+            self.runtime.room.works(&member.worker);
+        } else if self.runtime.room.idles(&member.worker) {
+            member.worker.mailbox.push(Message::Retire);
         }
     }
 

@@ -265,12 +265,15 @@ impl Stuck {
 
     fn tell(&self) {
         let worker = &self.worker;
-        let memory = worker.account.publish_buffers(&worker.buffers);
+        let held = worker.account.publish_buffers(&worker.buffers).held;
+        if let Some(pool) = worker.pool.get() {
+            pool.takes(worker, held);
+        }
         tracing::warn!(
             app = app(worker),
             "the lost thread is parked: it takes no more CPU time, but keeps its memory until nano ends ({} MiB when last \
              measured)",
-            memory >> 20
+            held >> 20
         );
     }
 }

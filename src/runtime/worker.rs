@@ -15,6 +15,7 @@ use super::park::Spot;
 use super::platform::TaskSink;
 use super::pool::Pool;
 use super::realm::Realm;
+use super::room::Share;
 use super::turn::{Turns, Verdict};
 use super::{RuntimeInner, realm};
 use crate::event::wake::{self, Held};
@@ -41,6 +42,7 @@ pub(super) struct Worker {
     isolate: OnceLock<v8::IsolateHandle>,
     /// Set once, when the worker is given its app.
     pub(super) pool: OnceLock<Arc<Pool>>,
+    pub(super) share: Share,
 }
 
 impl Worker {
@@ -61,12 +63,13 @@ impl Worker {
             held: OnceLock::new(),
             isolate: OnceLock::new(),
             pool: OnceLock::new(),
+            share: Share::default(),
         });
         // Here, where the error can be returned: it takes a few file descriptors.
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (mine, runtime) = (Arc::clone(&worker), Arc::clone(runtime));
-        runtime.live.fetch_add(1, Ordering::Relaxed);
-        let live = Arc::clone(&runtime);
+        runtime.room.enter();
+        let home = Arc::clone(&runtime);
         let thread = std::thread::Builder::new().name(format!("worker-{number}")).stack_size(STACK);
         let spawned = thread.spawn(move || {
             if catch_unwind(AssertUnwindSafe(|| run(&mine, &runtime, tokio))).is_err() {
@@ -74,13 +77,14 @@ impl Worker {
                 runtime.watchdog.unwatch(&mine);
                 mine.answer_for(Verdict::Cpu);
             }
+            runtime.room.leave(&mine);
+            runtime.room.tell();
             wake::flush();
-            runtime.live.fetch_sub(1, Ordering::Relaxed);
         });
         match spawned {
             Ok(_) => Ok(worker),
             Err(error) => {
-                live.live.fetch_sub(1, Ordering::Relaxed);
+                home.room.leave(&worker);
                 Err(error)
             }
         }

@@ -1,4 +1,4 @@
-//! Whether the system allows what the plan may need: open files, memory mappings, threads.
+//! Whether the system allows what the plan may need: open files, memory mappings, threads, memory.
 
 use std::fs;
 use std::path::Path;
@@ -41,9 +41,24 @@ pub(super) fn max_isolates(plan: &Plan) -> usize {
     room(allowed(), plan.io_threads as u64)
 }
 
+/// Bytes that all isolates may take together: as the plan says, else four fifths of the machine's memory, or of the
+/// cgroup's.
+pub(super) fn memory_total(plan: &Plan) -> usize {
+    plan.memory_total.unwrap_or_else(|| {
+        let present = [machine_memory(), cgroup_limit("memory.max")].into_iter().flatten().min();
+        present.map_or(usize::MAX, |bytes| usize::try_from(bytes / 5 * 4).unwrap_or(usize::MAX))
+    })
+}
+
+fn machine_memory() -> Option<u64> {
+    let info = fs::read_to_string("/proc/meminfo").ok()?;
+    let total = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    total.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
+
 fn allowed() -> Amounts {
     let maps = read_number("/proc/sys/vm/max_map_count".as_ref());
-    Amounts { files: raise_open_files(), maps, threads: pids_max() }
+    Amounts { files: raise_open_files(), maps, threads: cgroup_limit("pids.max") }
 }
 
 fn room(allowed: Amounts, io_threads: u64) -> usize {
@@ -105,8 +120,8 @@ fn raise_open_files() -> Option<u64> {
     }
 }
 
-/// The cgroup's limit on threads (cgroup v2).
-fn pids_max() -> Option<u64> {
+/// A limit of the cgroup's (cgroup v2).
+fn cgroup_limit(file: &str) -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let root = Path::new("/sys/fs/cgroup");
@@ -114,7 +129,7 @@ fn pids_max() -> Option<u64> {
     root.join(group)
         .ancestors()
         .take_while(|folder| folder.starts_with(root))
-        .filter_map(|folder| read_number(&folder.join("pids.max")))
+        .filter_map(|folder| read_number(&folder.join(file)))
         .min()
 }
 

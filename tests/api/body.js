@@ -37,7 +37,8 @@ export const tests = {
     await rejects(TypeError, response.text());
     equal(await first, "x");
     throws(TypeError, () => response.clone());
-    ok(!response.body.locked);
+    ok(response.body.locked);
+    throws(TypeError, () => response.body.getReader());
     await rejects(TypeError, new Response(response.body === null ? null : "x", null).text.call({}));
   },
   async "an object of another kind is refused by rejection"() {
@@ -99,6 +100,29 @@ export const tests = {
     const streamed = new Response(stream(utf8.encode("abc"), utf8.encode("def")));
     const branch = streamed.clone();
     same([await branch.text(), await streamed.text()], ["abcdef", "abcdef"]);
+  },
+  async "a body that has failed already is refused at once"() {
+    const log = [];
+    const response = new Response(new ReadableStream({ start: (controller) => controller.error(new RangeError("x")) }));
+    const refused = response.text().catch((error) => log.push(error.name));
+    await Promise.resolve().then(() => log.push("later"));
+    await refused;
+    same(log, ["RangeError", "later"]);
+  },
+  async "a clone has copies of whatever chunks there are"() {
+    const chunks = [new Uint8Array([1]), new Int16Array([2]), new ArrayBuffer(3), { a: [4] }, "5"];
+    const response = new Response(stream(...chunks));
+    const reader = response.clone().body.getReader();
+    for (const chunk of chunks) {
+      const { value } = await reader.read();
+      ok(value !== chunk || typeof chunk === "string");
+      equal(Object.prototype.toString.call(value), Object.prototype.toString.call(chunk));
+    }
+    equal((await response.body.getReader().read()).value, chunks[0]);
+    const mute = new Response(stream(() => {}));
+    const other = mute.clone();
+    await rejects("DataCloneError", other.body.getReader().read());
+    await rejects("DataCloneError", mute.body.getReader().read());
   },
   async "a blob is a body"() {
     const response = new Response(new Blob(["ab", "c"], { type: "Text/Html" }));

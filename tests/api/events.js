@@ -102,6 +102,15 @@ export const tests = {
     equal(detail, 5);
     equal(new CustomEvent("x").detail, null);
   },
+  "what is being dispatched is not initialised anew"() {
+    const target = new EventTarget();
+    const event = new CustomEvent("x", { detail: 5 });
+    target.addEventListener("x", () => event.initCustomEvent("y", true, true, 6));
+    target.dispatchEvent(event);
+    same([event.type, event.bubbles, event.detail], ["x", false, 5]);
+    event.initCustomEvent("y", true, true, 6);
+    same([event.type, event.bubbles, event.detail], ["y", true, 6]);
+  },
   "the global object is an event target"() {
     let target;
     addEventListener("x-test", (event) => ({ target } = event), { once: true });

@@ -29,7 +29,7 @@ export const tests = {
     }
   },
   async "other schemes are network errors"() {
-    for (const url of ["ftp://a.example/", "file:///etc/passwd", "ws://a.example", "x:y", "about:config", "blob:x", "javascript:1"]) {
+    for (const url of ["ftp://a.example/", "file:///etc/passwd", "ws://a.example", "x:y", "about:blank", "blob:x", "javascript:1"]) {
       await rejects(TypeError, fetch(url));
     }
   },
@@ -51,10 +51,6 @@ export const tests = {
     await rejects(TypeError, fetch("data:no-comma"));
     await rejects(TypeError, fetch("data:;base64,!"));
   },
-  async "about:blank is empty"() {
-    const response = await fetch("about:blank");
-    same([response.status, response.headers.get("content-type"), await response.text()], [200, "text/html;charset=utf-8", ""]);
-  },
   async "a response's headers cannot be changed"() {
     const { headers } = await fetch("data:,x");
     try {
@@ -64,6 +60,24 @@ export const tests = {
       return;
     }
     ok(false, "they were");
+  },
+  async "a response is what its integrity says, or an error"() {
+    const get = async (integrity, url = "data:,hello") => (await fetch(url, { integrity })).text();
+    const sha256 = "sha256-LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+    const sha384 = "sha384-WeF0h3dEjGnea4ANejO7+5/xtGPkQ1TDVTvNucZm+pASWjx5+QOXvfX2oT3oKGhP";
+    for (const good of [
+      "", sha256, `${sha256}?option`, `\n${sha256.replace("+", "-").replace("=", "")} `, sha256.replace("sha", "SHA"),
+      `sha256-x ${sha256}`, sha384, `sha256-x ${sha384}`, "md5-x", "sha1-x", "nonsense", "sha256x-y",
+    ]) {
+      equal(await get(good), "hello", good);
+    }
+    for (const bad of ["sha256-x", "sha256", "sha512-", `sha512-x ${sha256}`, `${sha256} sha384-x`]) {
+      await rejects(TypeError, get(bad));
+    }
+    await rejects(TypeError, get(sha256, "data:,other"));
+    await rejects(TypeError, get(sha384, "data:,hello!"));
+    const request = new Request("data:,other", { integrity: sha256 });
+    await rejects(TypeError, fetch(request));
   },
   async "an aborted signal comes first"() {
     const reason = { own: true };

@@ -77,6 +77,28 @@ export const tests = {
     }
     same(chunks, ["a", "a"]);
   },
+  async "a then of all objects gets no body on its way to text"() {
+    const stream = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode("stream"));
+        controller.close();
+      },
+    });
+    for (const [body, expected] of [[stream, "stream"], [new Blob(["blob"]), "blob"], [new Uint8Array([0x61]), "a"]]) {
+      const response = new Response(body);
+      Object.prototype.then = (resolve) => {
+        delete Object.prototype.then;
+        resolve("injected");
+      };
+      let text;
+      try {
+        text = await response.text();
+      } finally {
+        delete Object.prototype.then;
+      }
+      equal(text, expected);
+    }
+  },
   async "setters on Object.prototype see nothing"() {
     const set = never;
     const keys = ["status", "headers", "body", "chunk", "0", "once"];

@@ -44,6 +44,13 @@ export const tests = {
     throws(TypeError, () => new Request(second));
     equal(await new Request(second, { body: "new" }).text(), "new");
   },
+  "what a request made from another takes is gone from there at once"() {
+    const first = new Request("http://x/", { method: "POST", body: "b" });
+    const { body } = first;
+    const second = new Request(first);
+    ok(first.bodyUsed && body.locked && !second.bodyUsed);
+    equal(first.body, body);
+  },
   async "a stream moves along too"() {
     const body = new ReadableStream({
       pull(controller) {

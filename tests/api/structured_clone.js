@@ -24,6 +24,22 @@ export const tests = {
     equal(copy.message, "x");
     same(copy.cause, [1]);
   },
+  async "blobs, files and keys are copied"() {
+    const blob = new Blob(["abc"], { type: "text/x" });
+    const file = new File(["d"], "f.txt", { type: "text/y", lastModified: 7 });
+    const key = await crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+    const copy = structuredClone({ blob, file, key, again: [blob] });
+    ok(copy.blob instanceof Blob && !(copy.blob instanceof File) && copy.blob !== blob);
+    same([copy.blob.type, await copy.blob.text()], ["text/x", "abc"]);
+    equal(copy.again[0], copy.blob);
+    ok(copy.file instanceof File && copy.file !== file);
+    const { name, type, lastModified } = copy.file;
+    same([name, type, lastModified, await copy.file.text()], ["f.txt", "text/y", 7, "d"]);
+    ok(copy.key !== key && !copy.key.extractable);
+    same(copy.key.usages, ["sign", "verify"]);
+    const signature = await crypto.subtle.sign("HMAC", key, new Uint8Array(1));
+    ok(await crypto.subtle.verify("HMAC", copy.key, signature, new Uint8Array(1)));
+  },
   "circles stay circles"() {
     const source = {};
     source.self = source;

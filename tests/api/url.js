@@ -43,6 +43,19 @@ export const tests = {
     data.search = "";
     equal(data.href, "data:x%20");
   },
+  "a dot that kept a path from being a host goes when it is not needed"() {
+    const change = (text, part, value) => {
+      const url = new URL(text);
+      url[part] = value;
+      return url.href;
+    };
+    equal(change("web+a:/.//p?q", "hostname", "h"), "web+a://h//p?q");
+    equal(change("web+a:/.//p", "pathname", "x"), "web+a:/x");
+    equal(change("web+a:///a/b", "pathname", ""), "web+a://");
+    equal(change("web+a:/x", "pathname", "^"), "web+a:/%5E");
+    equal(change("http://h:81/", "port", "\t"), "http://h:81/");
+    equal(change("http://h:81/", "port", ""), "http://h/");
+  },
   "canParse and parse do not throw"() {
     ok(URL.canParse("http://x"));
     ok(!URL.canParse("x"));

@@ -72,6 +72,20 @@ fn format_specifiers_stand_for_the_arguments() {
 }
 
 #[test]
+fn a_large_array_costs_what_is_shown_of_it() {
+    let script = answers(
+        "(() => { const list = new Array(4e6).fill(0); list.name = \"n\"; console.log(list); \
+         console.log(new Uint8Array(4e6)); return \"said\"; })()",
+    );
+    let nano = Setup::new().app("talks", "limits memory=\"64MiB\"", &script).start();
+    nano.get("talks", "/").says("said");
+    nano.console("Uint8Array(4000000)");
+    let lines: Vec<_> = nano.log().into_iter().filter(|line| line["kind"] == "console").collect();
+    let list = lines[0]["message"].as_str().unwrap();
+    assert!(list.contains("… 3999900 more") && list.contains("name: \"n\""), "{list}");
+}
+
+#[test]
 fn every_method_of_the_console_writes_its_line() {
     let lines = written(
         r#"

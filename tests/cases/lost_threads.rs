@@ -90,6 +90,11 @@ fn filling_what_is_no_array_is_parked() {
 }
 
 #[test]
+fn a_text_without_end_is_parked() {
+    is_parked_and_nano_ends("String.raw({ raw: { length: 2 ** 53 - 1 } });");
+}
+
+#[test]
 fn memory_of_a_parked_thread_counts_for_its_app() {
     let nano = is_parked(r#""x".repeat(2 ** 28).replaceAll("x", "yy");"#);
     assert!(nano.metric("nano_isolate_memory_bytes", &[("app", "bad")]) > f64::from(100 << 20));

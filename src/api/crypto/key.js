@@ -51,6 +51,8 @@
     }
   }
   defineInterface(CryptoKey);
+  // [Serializable]: the copy stands for the same key. What the slots hold never changes.
+  nano.serializable(isKey, (key) => new CryptoKey(internal, slotsOf(key)));
 
   /** A KeyAlgorithm of ours as an object an app may keep and change. */
   function toObject(record) {

@@ -1,0 +1,232 @@
+//! Room for isolates, over all apps: how many may be live, and how much memory they may take together (`memory-total`).
+//!
+//! Where there is none for another, the isolates that idle give way, the one unused for longest first; those at work never
+//! do. Whoever finds no room even so waits, and is told when an isolate has ended or takes less. One isolate may always
+//! run, however little room there is.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::mailbox::Message;
+use super::pool::Pool;
+use super::worker::Worker;
+
+/// What an isolate takes before its app has said anything: a bare one and its thread were measured at 1.26 MB.
+const BARE: usize = 1 << 20;
+/// What a small app adds. Whoever starts is let in if so much is left, for what it will take nobody knows.
+const SMALL_APP: usize = 1 << 20;
+/// How often the log says that there is no room.
+const EPISODE: Duration = Duration::from_secs(60);
+
+/// What may be taken, and what is.
+pub(super) struct Room {
+    max_isolates: usize,
+    memory_total: AtomicUsize,
+    /// Isolates there are, those without an app among them.
+    live: AtomicUsize,
+    /// Bytes that all of them take, as far as is known.
+    used: AtomicUsize,
+    /// Those with an app whose threads are not lost.
+    serving: Mutex<Vec<Arc<Worker>>>,
+    waiting: Mutex<VecDeque<Weak<Pool>>>,
+    /// Whether `waiting` holds any.
+    awaited: AtomicBool,
+    last_idle: AtomicU64,
+    complained: Mutex<Option<Instant>>,
+}
+
+/// One worker's part of it.
+#[derive(Default)]
+pub(super) struct Share {
+    /// Bytes it is known to take.
+    bytes: AtomicUsize,
+    /// When it began to idle, by a clock that counts such events; 0 while it is at work or has been asked to end.
+    idle_since: AtomicU64,
+}
+
+impl Room {
+    pub(super) fn new(max_isolates: usize, memory_total: usize) -> Self {
+        Self {
+            max_isolates,
+            memory_total: AtomicUsize::new(memory_total),
+            live: AtomicUsize::new(0),
+            used: AtomicUsize::new(0),
+            serving: Mutex::default(),
+            waiting: Mutex::default(),
+            awaited: AtomicBool::new(false),
+            last_idle: AtomicU64::new(0),
+            complained: Mutex::default(),
+        }
+    }
+
+    /// Whether another isolate may be there: bare, to be ready, or to serve an app at once.
+    pub(super) fn is_there(&self) -> bool {
+        self.live.load(Ordering::Relaxed) < self.max_isolates && self.excess(BARE + SMALL_APP) == 0
+    }
+
+    /// An isolate is about to be there.
+    pub(super) fn enter(&self) {
+        self.live.fetch_add(1, Ordering::Relaxed);
+        self.used.fetch_add(BARE, Ordering::Relaxed);
+    }
+
+    /// It is gone, or never came to be. Whoever waits for its room is to be told.
+    pub(super) fn leave(&self, worker: &Worker) {
+        self.lose(worker);
+        self.used.fetch_sub(BARE + worker.share.bytes.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        self.live.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// An app's pool asks for an isolate. Where there is no room, some that idle are asked to end, and `pool` will be
+    /// told.
+    pub(super) fn ask(&self, pool: &Weak<Pool>) -> bool {
+        if self.is_there() || lock(&self.serving).is_empty() {
+            return true;
+        }
+        let bytes = self.excess(BARE + SMALL_APP).max(1);
+        self.complain();
+        {
+            let mut waiting = lock(&self.waiting);
+            waiting.push_back(Weak::clone(pool));
+            self.awaited.store(true, Ordering::SeqCst);
+        }
+        self.give_way(bytes);
+        // Whoever ended before `pool` was on the list has not told it.
+        let there = self.is_there();
+        if there {
+            self.forget(pool);
+        }
+        there
+    }
+
+    /// It no longer does.
+    pub(super) fn forget(&self, pool: &Weak<Pool>) {
+        let mut waiting = lock(&self.waiting);
+        waiting.retain(|other| !other.ptr_eq(pool));
+        self.awaited.store(!waiting.is_empty(), Ordering::SeqCst);
+    }
+
+    /// A worker begins to serve an app.
+    pub(super) fn serves(&self, worker: &Arc<Worker>) {
+        lock(&self.serving).push(Arc::clone(worker));
+    }
+
+    /// A worker's thread will not end. What it takes, it takes for good; whoever waits for another's room is to be told.
+    pub(super) fn lose(&self, worker: &Worker) {
+        lock(&self.serving).retain(|other| other.number != worker.number);
+    }
+
+    /// A worker takes `bytes` now.
+    pub(super) fn takes(&self, worker: &Worker, bytes: usize) {
+        let before = worker.share.bytes.swap(bytes, Ordering::Relaxed);
+        if bytes > before {
+            self.used.fetch_add(bytes - before, Ordering::Relaxed);
+            let excess = self.excess(0);
+            if excess > 0 {
+                self.complain();
+                self.give_way(excess);
+            }
+        } else if bytes < before {
+            self.used.fetch_sub(before - bytes, Ordering::Relaxed);
+            self.tell();
+        }
+    }
+
+    /// A worker has nothing to do from here on. True if it is to end, for somebody waits for its room.
+    pub(super) fn idles(&self, worker: &Worker) -> bool {
+        if self.awaited.load(Ordering::SeqCst) {
+            return true;
+        }
+        let now = self.last_idle.fetch_add(1, Ordering::Relaxed) + 1;
+        worker.share.idle_since.store(now, Ordering::Relaxed);
+        false
+    }
+
+    /// A worker has something to do.
+    pub(super) fn works(&self, worker: &Worker) {
+        worker.share.idle_since.store(0, Ordering::Relaxed);
+    }
+
+    /// Another plan is in force.
+    pub(super) fn resize(&self, memory_total: usize) {
+        self.memory_total.store(memory_total, Ordering::Relaxed);
+        let excess = self.excess(0);
+        if excess > 0 {
+            self.give_way(excess);
+        }
+        self.tell();
+    }
+
+    /// By how many bytes `more` would be too much.
+    fn excess(&self, more: usize) -> usize {
+        let total = self.memory_total.load(Ordering::Relaxed);
+        self.used.load(Ordering::Relaxed).saturating_add(more).saturating_sub(total)
+    }
+
+    /// Asks isolates that idle to end, until they make up for `bytes` or there are no more. One that gets a request
+    /// before it has ended stays.
+    fn give_way(&self, bytes: usize) {
+        let mut serving: Vec<_> = lock(&self.serving).clone();
+        let idle_since = |worker: &Arc<Worker>| worker.share.idle_since.load(Ordering::Relaxed);
+        serving.retain(|worker| idle_since(worker) != 0);
+        serving.sort_by_cached_key(idle_since);
+        let mut found = 0;
+        for worker in serving {
+            if found >= bytes {
+                return;
+            }
+            let since = idle_since(&worker);
+            let asked = worker.share.idle_since.compare_exchange(since, 0, Ordering::Relaxed, Ordering::Relaxed);
+            if since != 0 && asked.is_ok() {
+                found += BARE + worker.share.bytes.load(Ordering::Relaxed);
+                worker.mailbox.push(Message::Retire);
+            }
+        }
+    }
+
+    /// Tells those who wait, as long as there is room. Takes the locks of their pools: the caller must hold none.
+    pub(super) fn tell(&self) {
+        if !self.awaited.load(Ordering::SeqCst) {
+            return;
+        }
+        // Who finds none after all waits anew, and is not told twice.
+        let waiting = lock(&self.waiting).len();
+        for _ in 0..waiting {
+            if !self.is_there() && !lock(&self.serving).is_empty() {
+                return;
+            }
+            let next = {
+                let mut waiting = lock(&self.waiting);
+                let next = waiting.pop_front();
+                self.awaited.store(!waiting.is_empty(), Ordering::SeqCst);
+                next
+            };
+            if let Some(pool) = next.and_then(|pool| pool.upgrade()) {
+                pool.resume();
+            }
+        }
+    }
+
+    fn complain(&self) {
+        let mut complained = lock(&self.complained);
+        if complained.is_some_and(|at| at.elapsed() < EPISODE) {
+            return;
+        }
+        *complained = Some(Instant::now());
+        let (live, used) = (self.live.load(Ordering::Relaxed), self.used.load(Ordering::Relaxed));
+        let total = self.memory_total.load(Ordering::Relaxed);
+        tracing::warn!(
+            "no room for more: {live} isolates of at most {} are live and take {} MiB of {} (memory-total); those that \
+             idle end, and requests that need a new one wait",
+            self.max_isolates,
+            used >> 20,
+            total >> 20,
+        );
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,96 @@
+//! `memory-total`: what all apps may take together, who gives way, and who waits.
+
+use crate::support::{Nano, Request, Setup, eventually, together};
+
+use super::answers;
+
+/// Takes memory for as long as its isolate lives: five of these are more than 64 MiB.
+const LARGE: &str = "(globalThis.kept ??= new Uint8Array(14 << 20).fill(1)).length >> 20";
+const TOTAL: &str = "memory-total \"64MiB\"";
+
+fn with_apps(names: &[&str], expression: &str) -> Setup {
+    names
+        .iter()
+        .fold(Setup::new().config(TOTAL), |setup, app| setup.app(app, "limits isolates=1", &answers(expression)))
+}
+
+fn isolates(nano: &Nano, app: &str) -> f64 {
+    nano.metric("nano_isolates", &[("app", app)])
+}
+
+/// The log has said that there is no room.
+fn full(nano: &Nano) {
+    nano.logged("that there is no room", |line| {
+        line["message"].as_str().is_some_and(|text| text.contains("no room for more"))
+    });
+}
+
+#[test]
+fn more_apps_than_fit_are_served_by_turns() {
+    let apps = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let nano = with_apps(&apps, LARGE).start();
+    for _ in 0..3 {
+        apps.iter().for_each(|app| nano.get(app, "/").says("14"));
+    }
+    let live: f64 = apps.iter().map(|app| isolates(&nano, app)).sum();
+    assert!((2.0..=4.0).contains(&live), "{live} isolates of 15 MiB and more are live under 64 MiB");
+    full(&nano);
+}
+
+#[test]
+fn the_isolate_unused_for_longest_gives_way() {
+    let nano = with_apps(&["old", "used", "other", "new"], LARGE).start();
+    for app in ["used", "old", "other", "used", "other", "new"] {
+        nano.get(app, "/").says("14");
+    }
+    eventually("the one unused for longest to end", || (isolates(&nano, "old") == 0.0).then_some(()));
+    assert_eq!(isolates(&nano, "used") + isolates(&nano, "other"), 2.0);
+}
+
+#[test]
+fn what_is_at_work_never_gives_way_and_the_others_wait() {
+    let held = format!("new Promise((done) => setTimeout(done, 1500)).then(() => {LARGE})");
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let nano = with_apps(&names, &format!("{LARGE} && {held}")).start();
+    let answers = together(names.len(), |number| nano.get(names[number], "/").text());
+    assert_eq!(answers, ["14"; 6]);
+    for app in names {
+        assert_eq!(nano.metric("nano_isolate_terminations_total", &[("app", app)]), 0.0);
+    }
+}
+
+#[test]
+fn a_request_waits_no_longer_than_its_wall_limit() {
+    let busy = format!("{LARGE} && new Promise((done) => setTimeout(done, 4000)).then(() => 'done')");
+    let nano = with_apps(&["a", "b", "c", "d"], &busy)
+        .app("late", "limits wall=\"500ms\" isolates=1", &answers(LARGE))
+        .app("queueless", "limits queue=0 isolates=1", &answers(LARGE))
+        .start();
+    let mut under_way: Vec<_> = ["a", "b", "c", "d"].map(|app| (app, nano.connect())).into();
+    for (app, conn) in &mut under_way {
+        conn.write(Request::get(app, "/").bytes());
+    }
+    eventually("there to be no room", || {
+        (isolates(&nano, "a") + isolates(&nano, "b") + isolates(&nano, "c") >= 3.0).then_some(())
+    });
+    full(&nano);
+    nano.get("late", "/").fails(504, "timeout");
+    nano.get("queueless", "/").fails(503, "overloaded");
+    for (_, mut conn) in under_way {
+        conn.response().says("done");
+    }
+}
+
+#[test]
+fn a_reload_makes_room() {
+    let mut nano = with_apps(&["a", "b", "c", "d", "e", "f"], LARGE).start();
+    for app in ["a", "b", "c", "d", "e", "f"] {
+        nano.get(app, "/").says("14");
+    }
+    assert!(nano.change(|setup| setup.config("memory-total \"1GiB\"")));
+    for app in ["a", "b", "c", "d", "e", "f"] {
+        nano.get(app, "/").says("14");
+    }
+    let live: f64 = ["a", "b", "c", "d", "e", "f"].iter().map(|app| isolates(&nano, app)).sum();
+    assert_eq!(live, 6.0);
+}
