@@ -5,10 +5,10 @@
 //! that V8 has generated (its builtins, and what it compiles) holds no lock: there the handler never returns. Anywhere
 //! else it returns, and is asked again.
 //!
-//! Some builtins are loops in C++ (`indexOf` and `fill`, where an array is not one, or `String.raw`). Whatever such a loop does with an
-//! object may run a getter, a setter or a proxy's trap, any JavaScript at all, so no lock is held there either: the
-//! linker (`build.rs`) leads the functions for it here, and a thread that is wanted parks before one of them. Not before
-//! the first: code that has come out of something long passes a few before V8 looks whether it is to end.
+//! Some builtins are loops in C++ (`indexOf` and `fill`, where an array is not one, or `String.raw`). Whatever such a
+//! loop does with an object may run a getter, a setter or a proxy's trap, any JavaScript at all, so no lock is held there
+//! either: the linker (`build.rs`) leads the functions for it here, and a thread that is wanted parks before one of them.
+//! Not before the first: code that has come out of something long passes a few before V8 looks whether it is to end.
 //!
 //! The handler looks at nothing but its own thread's [`Spot`], and parks only while that is wanted. A signal that comes
 //! late, or to another thread than was meant, finds no such spot and changes nothing.
