@@ -99,7 +99,7 @@ struct RuntimeInner {
 }
 
 impl Runtime {
-    /// Starts V8, makes the snapshot from `extensions`, readies a few workers. Must be called once, on the main thread,
+    /// Starts V8, makes the snapshot from `extensions` and `warm_up`, readies a few workers. Must be called once, on the main thread,
     /// before any other thread is started that will run JavaScript.
     ///
     /// # Errors
@@ -107,6 +107,7 @@ impl Runtime {
     pub fn start(
         config: RuntimeConfig,
         extensions: &[Extension],
+        warm_up: &Extension,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, RuntimeError> {
         let foreground = platform::initialize(config.largest_memory);
@@ -114,7 +115,7 @@ impl Runtime {
             room: Room::new(config.max_isolates, config.memory_total),
             largest_memory: AtomicUsize::new(config.largest_memory),
             foreground,
-            snapshot: Snapshot::build(extensions)?,
+            snapshot: Snapshot::build(extensions, warm_up)?,
             watchdog: Watchdog::start(Arc::clone(metrics))?,
             egress: Arc::default(),
             ready: Mutex::default(),
