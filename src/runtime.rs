@@ -67,6 +67,8 @@ pub struct RuntimeConfig {
     pub largest_memory: usize,
     /// Isolates that may be live at once.
     pub max_isolates: usize,
+    /// Memory mappings that all of them may take together.
+    pub max_mappings: usize,
     /// Bytes that all of them may take together.
     pub memory_total: usize,
 }
@@ -112,7 +114,7 @@ impl Runtime {
     ) -> Result<Self, RuntimeError> {
         let foreground = platform::initialize(config.largest_memory);
         let inner = Arc::new(RuntimeInner {
-            room: Room::new(config.max_isolates, config.memory_total),
+            room: Room::new(&config),
             largest_memory: AtomicUsize::new(config.largest_memory),
             foreground,
             snapshot: Snapshot::build(extensions, warm_up)?,

@@ -130,6 +130,7 @@ fn start(
     let config = RuntimeConfig {
         largest_memory,
         max_isolates: capacity::max_isolates(plan),
+        max_mappings: capacity::max_mappings(),
         memory_total: capacity::memory_total(plan),
     };
     let runtime = Runtime::start(config, api::REGISTRY, &api::WARM_UP, &metrics).map_err(StartError::Runtime)?;
