@@ -69,6 +69,8 @@ pub struct RuntimeConfig {
     pub largest_memory: usize,
     /// Isolates that may be live at once.
     pub max_isolates: usize,
+    /// Memory mappings that all of them may take together.
+    pub max_mappings: usize,
     /// Bytes that all of them may take together.
     pub memory_total: usize,
 }
@@ -104,7 +106,7 @@ struct RuntimeInner {
 }
 
 impl Runtime {
-    /// Starts V8, makes the snapshot from `extensions`, readies a few workers. Must be called once, on the main thread,
+    /// Starts V8, makes the snapshot from `extensions` and `warm_up`, readies a few workers. Must be called once, on the main thread,
     /// before any other thread is started that will run JavaScript.
     ///
     /// # Errors
@@ -112,14 +114,15 @@ impl Runtime {
     pub fn start(
         config: RuntimeConfig,
         extensions: &[Extension],
+        warm_up: &Extension,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, RuntimeError> {
         let foreground = platform::initialize(config.largest_memory);
         let inner = Arc::new(RuntimeInner {
-            room: Room::new(config.max_isolates, config.memory_total),
+            room: Room::new(&config),
             largest_memory: AtomicUsize::new(config.largest_memory),
             foreground,
-            snapshot: Snapshot::build(extensions)?,
+            snapshot: Snapshot::build(extensions, warm_up)?,
             watchdog: Watchdog::start(Arc::clone(metrics), Signal::install().map_err(RuntimeError::Signal)?)?,
             egress: Arc::default(),
             ready: Mutex::default(),

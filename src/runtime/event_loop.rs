@@ -238,6 +238,7 @@ impl AppLoop {
     }
 
     fn begin(&mut self, ticket: &Arc<Ticket>) -> Result<(), End> {
+        self.idle_since = Instant::now();
         let Some(token) = self.state.begin(ticket) else {
             self.pool.finished(&self.base.worker, ticket);
             return Ok(());

@@ -54,6 +54,16 @@ fn concurrent_requests_share_an_isolate_up_to_its_concurrency_and_then_start_ano
 }
 
 #[test]
+fn an_isolate_that_is_asked_now_and_then_is_not_idle() {
+    let counts = "let count = 0;\nexport default { fetch: () => new Response(String(++count)) };";
+    let nano = Setup::new().app("a", r#"idle "2s""#, counts).start();
+    for count in 1..=16 {
+        nano.get("a", "/").says(&count.to_string());
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}
+
+#[test]
 fn an_unused_isolate_is_given_back_and_started_again_when_needed() {
     let nano = Setup::new().app("a", r#"idle "300ms""#, &says("a")).start();
     nano.get("a", "/").says("a");
