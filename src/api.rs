@@ -70,3 +70,6 @@ pub const REGISTRY: &[Extension] = &[
     extension!("event", event::OPS),
     extension!("scope", &[]),
 ];
+
+/// Runs after the others, in a context of its own: see there.
+pub const WARM_UP: Extension = extension!("warm_up", &[]);

@@ -17,6 +17,7 @@ mod mailbox;
 mod memory;
 mod modules;
 mod pages;
+mod park;
 mod platform;
 mod pool;
 mod realm;
@@ -45,6 +46,7 @@ use crate::observability::log::AppLog;
 use crate::observability::metrics::{AppMetrics, Metrics, StartKind};
 use crate::plan::App;
 use code_cache::CodeCache;
+use park::Signal;
 use platform::Foreground;
 use room::Room;
 use snapshot::Snapshot;
@@ -75,6 +77,8 @@ pub struct RuntimeConfig {
     pub largest_memory: usize,
     /// Isolates that may be live at once.
     pub max_isolates: usize,
+    /// Memory mappings that all of them may take together.
+    pub max_mappings: usize,
     /// Bytes that all of them may take together.
     pub memory_total: usize,
 }
@@ -88,6 +92,9 @@ pub enum RuntimeError {
     /// The kernel gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// No signal is left by which a thread could be parked.
+    #[error("cannot take a real-time signal: {0}")]
+    Signal(std::io::Error),
 }
 
 /// V8, the snapshot, the workers that are ready, the watchdog. One to a process.
@@ -108,7 +115,7 @@ struct RuntimeInner {
 }
 
 impl Runtime {
-    /// Starts V8, makes the snapshot from `extensions`, readies a few workers. Must be called once, on the main thread,
+    /// Starts V8, makes the snapshot from `extensions` and `warm_up`, readies a few workers. Must be called once, on the main thread,
     /// before any other thread is started that will run JavaScript.
     ///
     /// # Errors
@@ -116,17 +123,18 @@ impl Runtime {
     pub fn start(
         config: RuntimeConfig,
         extensions: &[Extension],
+        warm_up: &Extension,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, RuntimeError> {
         let foreground = platform::initialize(config.largest_memory);
-        let (code_cache, snapshot) = CodeCache::start(&config.state_dir, &config.folders, extensions)?;
+        let (code_cache, snapshot) = CodeCache::start(&config.state_dir, &config.folders, extensions, warm_up)?;
         let inner = Arc::new(RuntimeInner {
-            room: Room::new(config.max_isolates, config.memory_total),
+            room: Room::new(&config),
             largest_memory: AtomicUsize::new(config.largest_memory),
             foreground,
             code_cache,
             snapshot,
-            watchdog: Watchdog::start(Arc::clone(metrics))?,
+            watchdog: Watchdog::start(Arc::clone(metrics), Signal::install().map_err(RuntimeError::Signal)?)?,
             egress: Arc::default(),
             ready: Mutex::default(),
             last_number: AtomicU32::new(0),

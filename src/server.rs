@@ -132,9 +132,10 @@ fn start(
         folders: plan.apps.iter().map(|app| app.folder.clone()).collect(),
         largest_memory,
         max_isolates: capacity::max_isolates(plan),
+        max_mappings: capacity::max_mappings(),
         memory_total: capacity::memory_total(plan),
     };
-    let runtime = Runtime::start(config, api::REGISTRY, &metrics).map_err(StartError::Runtime)?;
+    let runtime = Runtime::start(config, api::REGISTRY, &api::WARM_UP, &metrics).map_err(StartError::Runtime)?;
     let gateway = Gateway::start(plan.io_threads, logs.clone(), Arc::clone(&metrics)).map_err(StartError::Io)?;
     let bound = gateway.bind(plan).map_err(StartError::Bind)?;
     warnings.iter().for_each(|warning| logs.gateway(Level::Warn, None, None, &warning.to_string()));

@@ -18,6 +18,7 @@ mod isolate_lost;
 mod isolation;
 mod limits;
 mod logs;
+mod lost_threads;
 mod memory;
 mod metrics;
 mod modules;

@@ -1,6 +1,8 @@
 //! One exchange: a request over a connection of the pool's, and once more over a fresh one where the server had closed
 //! the first behind our back.
 
+use std::error::Error as _;
+use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -103,15 +105,24 @@ impl Client {
             // A connection that was used before may have been closed just when it was used again: what was not sent at
             // all can be sent by another, and what was, if doing it twice does no harm (RFC 9110 §9.2.2).
             let unsent = error.take_message().map(Request::into_body);
-            let lost = |error: &hyper::Error| error.is_incomplete_message() || error.is_canceled() || error.is_closed();
             body = match (unsent, again) {
                 (Some(unsent), _) if lease.reused => unsent,
-                (None, Some(again)) if lease.reused && method.is_idempotent() && lost(error.error()) => again,
+                (None, Some(again)) if lease.reused && method.is_idempotent() && is_lost(error.error()) => again,
                 _ => return Err(error.into_error().into()),
             };
             fresh = true;
         }
     }
+}
+
+/// Whether the other side has closed the connection: before it read the request, or without answering it.
+fn is_lost(error: &hyper::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    error.is_incomplete_message()
+        || error.is_canceled()
+        || error.is_closed()
+        || io.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset))
 }
 
 fn request(

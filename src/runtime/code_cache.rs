@@ -97,8 +97,9 @@ impl CodeCache {
         state_dir: &Path,
         folders: &[PathBuf],
         extensions: &[Extension],
+        warm_up: &Extension,
     ) -> Result<(Arc<Self>, Snapshot), SnapshotError> {
-        let (path, platform) = (resolve(state_dir).join(FOLDER), platform(extensions));
+        let (path, platform) = (resolve(state_dir).join(FOLDER), platform(extensions, warm_up));
         let mut cache = Self { path, base: platform, open: None, exposed: AtomicBool::new(false) };
         folders.iter().for_each(|folder| cache.keep_out_of(folder));
         if !cache.exposed.load(Ordering::Relaxed) {
@@ -108,7 +109,7 @@ impl CodeCache {
         let snapshot = match cache.kept_snapshot(&platform, extensions) {
             Some(snapshot) => snapshot,
             None => {
-                let snapshot = Snapshot::build(extensions)?;
+                let snapshot = Snapshot::build(extensions, warm_up)?;
                 cache.write_file(SNAPSHOT, &platform, Cow::Borrowed(snapshot.blob()), None);
                 snapshot
             }
@@ -250,7 +251,7 @@ fn name(kind: &str, key: &Key) -> String {
 }
 
 /// Hash of what a snapshot depends on: nano, its scripts and native functions; V8, how it was built and its flags.
-fn platform(extensions: &[Extension]) -> Key {
+fn platform(extensions: &[Extension], warm_up: &Extension) -> Key {
     unsafe extern "C" {
         // V8's hashes of the functions built into it: of their data, of their code, and of the layout of heaps they know.
         static v8_Default_embedded_blob_data_: [u8; 24];
@@ -259,7 +260,7 @@ fn platform(extensions: &[Extension]) -> Key {
     let built_in = unsafe { &v8_Default_embedded_blob_data_ };
     let tag = v8::script_compiler::cached_data_version_tag().to_le_bytes();
     let about = [env!("CARGO_PKG_VERSION").as_bytes(), v8::VERSION_STRING.as_bytes(), &tag, built_in];
-    let scripts = extensions.iter().flat_map(|extension| {
+    let scripts = extensions.iter().chain([warm_up]).flat_map(|extension| {
         let ops = extension.ops.iter().map(|op| op.name.as_bytes());
         [extension.name.as_bytes(), extension.source.as_bytes()].into_iter().chain(ops)
     });

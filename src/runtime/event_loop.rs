@@ -26,7 +26,6 @@ use super::turn::{self, Verdict};
 use super::worker::Worker;
 use super::{RuntimeInner, exception};
 use crate::event::wake;
-use crate::observability::metrics::MemoryKind;
 use crate::plan::{EnvValue, Level};
 
 /// Memory is sampled after a turn that took so much CPU time, and every so many turns.
@@ -139,7 +138,6 @@ struct AppLoop {
     /// Since when no request is under way.
     idle_since: Instant,
     turns: u32,
-    published: Usage,
 }
 
 impl AppLoop {
@@ -148,6 +146,7 @@ impl AppLoop {
         base.worker.pool.get_or_init(|| Arc::clone(&pool));
         base.worker.set_memory_limit(limits.memory);
         memory::lower_limit(&mut base.realm.isolate, &base.worker, limits.memory);
+        base.worker.account.open(&pool.metrics);
         base.runtime.watchdog.watch(&base.worker);
         let state = State::new(&base.worker, &pool);
         base.realm.isolate.set_slot(Rc::clone(&state));
@@ -161,7 +160,6 @@ impl AppLoop {
             waiting: VecDeque::new(),
             idle_since: Instant::now(),
             turns: 0,
-            published: Usage::default(),
         }
     }
 
@@ -411,11 +409,8 @@ impl AppLoop {
         self.publish(usage);
     }
 
-    fn publish(&mut self, usage: Usage) {
-        let metrics = &self.pool.metrics;
-        metrics.memory(MemoryKind::Heap, usage.heap as i64 - self.published.heap as i64);
-        metrics.memory(MemoryKind::External, usage.external as i64 - self.published.external as i64);
-        self.published = usage;
+    fn publish(&self, usage: Usage) {
+        self.base.worker.account.publish(usage);
         self.base.runtime.room.takes(&self.base.worker, usage.held);
     }
 
@@ -464,6 +459,7 @@ impl AppLoop {
     /// Says goodbye to the pool; gives back what is left of the worker.
     fn end(mut self, end: End) -> EventLoop {
         let worker = Arc::clone(&self.base.worker);
+        worker.spot.leave();
         match end {
             // What later requests needed is compiled too by now.
             End::Retired => {
@@ -489,7 +485,8 @@ impl AppLoop {
             }
         }
         self.base.runtime.watchdog.unwatch(&worker);
-        self.publish(Usage::default());
+        worker.account.close();
+        self.base.runtime.room.takes(&worker, 0);
         self.base.realm.isolate.remove_slot::<Rc<State>>();
         self.base
     }

@@ -6,11 +6,12 @@
 
 use std::alloc::{self, Layout};
 use std::ffi::{c_char, c_void};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::turn::Verdict;
 use super::worker::Worker;
+use crate::observability::metrics::{AppMetrics, MemoryKind};
 
 /// V8 may still want to allocate one object of 1 GiB before a terminated turn unwinds; a second shortage is fatal.
 const HEADROOM: usize = 1280 << 20;
@@ -185,6 +186,59 @@ impl Usage {
     }
 }
 
+/// What one isolate was last seen to use, as the metrics of its app say it.
+#[derive(Default)]
+pub(super) struct Account(Mutex<Option<Published>>);
+
+struct Published {
+    metrics: Arc<AppMetrics>,
+    usage: Usage,
+}
+
+impl Account {
+    /// Counts the isolate for an app from now on.
+    pub(super) fn open(&self, metrics: &Arc<AppMetrics>) {
+        *self.lock() = Some(Published { metrics: Arc::clone(metrics), usage: Usage::default() });
+    }
+
+    /// Says what it uses now.
+    pub(super) fn publish(&self, usage: Usage) {
+        if let Some(published) = self.lock().as_mut() {
+            published.change(usage);
+        }
+    }
+
+    /// Says that it has so many bytes of buffers at least, whatever V8 counted when it was last asked; returns what it
+    /// uses then.
+    pub(super) fn publish_buffers(&self, buffers: &Buffers) -> Usage {
+        let mut published = self.lock();
+        let Some(published) = published.as_mut() else { return Usage::default() };
+        let Usage { heap, external, held } = published.usage;
+        let more = buffers.used.load(Ordering::Relaxed).saturating_sub(external);
+        published.change(Usage { heap, external: external + more, held: held + more });
+        published.usage
+    }
+
+    /// Counts it no more.
+    pub(super) fn close(&self) {
+        if let Some(mut published) = self.lock().take() {
+            published.change(Usage::default());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Published>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Published {
+    fn change(&mut self, to: Usage) {
+        self.metrics.memory(MemoryKind::Heap, to.heap as i64 - self.usage.heap as i64);
+        self.metrics.memory(MemoryKind::External, to.external as i64 - self.usage.external as i64);
+        self.usage = to;
+    }
+}
+
 /// Reads how much the isolate uses, and whether the limit leaves room for `more` bytes. What is garbage is collected
 /// first, where that may help.
 pub(super) fn sample(isolate: &mut v8::Isolate, worker: &Worker, more: usize) -> (Usage, bool) {
@@ -231,7 +285,10 @@ unsafe extern "C" fn collected(
     let (worker, isolate) = unsafe { (&*data.cast::<Worker>(), v8::Isolate::ref_from_raw_isolate_ptr(&isolate)) };
     // SAFETY: reading statistics changes nothing that the collector, which is done, relies on.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate.as_raw_isolate_ptr()) };
-    if Usage::read(&mut isolate, worker).total() > worker.memory_limit() {
+    let usage = Usage::read(&mut isolate, worker);
+    // A thread that V8 does not give back may say so nowhere else.
+    worker.account.publish(usage);
+    if usage.total() > worker.memory_limit() {
         worker.convict(Verdict::Memory);
     }
 }

@@ -277,6 +277,11 @@ impl Pool {
         }
     }
 
+    /// The isolate of a worker that cannot say so itself takes `bytes`.
+    pub(super) fn takes(&self, worker: &Worker, bytes: usize) {
+        self.runtime.room.takes(worker, bytes);
+    }
+
     /// There may be room for an isolate again.
     pub(super) fn resume(&self) {
         let mut state = self.lock();

@@ -84,7 +84,7 @@ impl Drop for Realm {
 }
 
 /// What V8's platform calls the isolate.
-fn address(isolate: &v8::Isolate) -> *mut c_void {
+pub(super) fn address(isolate: &v8::Isolate) -> *mut c_void {
     // SAFETY: only the address is used, as a name.
     let pointer = unsafe { isolate.as_raw_isolate_ptr() };
     // SAFETY: `UnsafeRawIsolatePtr` is a transparent pointer.

@@ -1,4 +1,5 @@
-//! Room for isolates, over all apps: how many may be live, and how much memory they may take together (`memory-total`).
+//! Room for isolates, over all apps: how many may be live, and how much memory they may take together (`memory-total`, and
+//! what the kernel allows in mappings).
 //!
 //! Where there is none for another, the isolates that idle give way, the one unused for longest first; those at work never
 //! do. Whoever finds no room even so waits, and is told when an isolate has ended or takes less. One isolate may always
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::RuntimeConfig;
 use super::mailbox::Message;
 use super::pool::Pool;
 use super::worker::Worker;
@@ -17,12 +19,17 @@ use super::worker::Worker;
 const BARE: usize = 1 << 20;
 /// What a small app adds. Whoever starts is let in if so much is left, for what it will take nobody knows.
 const SMALL_APP: usize = 1 << 20;
+/// Mappings of an isolate and its thread beside its heap: 15 were counted.
+const MAPPINGS: usize = 16;
+/// V8 takes its heap from the kernel in pieces of this size, and each may be a mapping.
+const PIECE: usize = 256 << 10;
 /// How often the log says that there is no room.
 const EPISODE: Duration = Duration::from_secs(60);
 
 /// What may be taken, and what is.
 pub(super) struct Room {
     max_isolates: usize,
+    max_mappings: usize,
     memory_total: AtomicUsize,
     /// Isolates there are, those without an app among them.
     live: AtomicUsize,
@@ -47,10 +54,11 @@ pub(super) struct Share {
 }
 
 impl Room {
-    pub(super) fn new(max_isolates: usize, memory_total: usize) -> Self {
+    pub(super) fn new(config: &RuntimeConfig) -> Self {
         Self {
-            max_isolates,
-            memory_total: AtomicUsize::new(memory_total),
+            max_isolates: config.max_isolates,
+            max_mappings: config.max_mappings,
+            memory_total: AtomicUsize::new(config.memory_total),
             live: AtomicUsize::new(0),
             used: AtomicUsize::new(0),
             serving: Mutex::default(),
@@ -63,7 +71,7 @@ impl Room {
 
     /// Whether another isolate may be there: bare, to be ready, or to serve an app at once.
     pub(super) fn is_there(&self) -> bool {
-        self.live.load(Ordering::Relaxed) < self.max_isolates && self.excess(BARE + SMALL_APP) == 0
+        self.live.load(Ordering::Relaxed) < self.max_isolates && self.excess(1) == 0
     }
 
     /// An isolate is about to be there.
@@ -85,7 +93,7 @@ impl Room {
         if self.is_there() || lock(&self.serving).is_empty() {
             return true;
         }
-        let bytes = self.excess(BARE + SMALL_APP).max(1);
+        let bytes = self.excess(1).max(1);
         self.complain();
         {
             let mut waiting = lock(&self.waiting);
@@ -164,10 +172,13 @@ impl Room {
         self.tell();
     }
 
-    /// By how many bytes `more` would be too much.
+    /// By how many bytes `more` isolates with small apps would be too much.
     fn excess(&self, more: usize) -> usize {
-        let total = self.memory_total.load(Ordering::Relaxed);
-        self.used.load(Ordering::Relaxed).saturating_add(more).saturating_sub(total)
+        let live = self.live.load(Ordering::Relaxed) + more;
+        let used = self.used.load(Ordering::Relaxed) + more * (BARE + SMALL_APP);
+        let mappings = live * MAPPINGS + used / PIECE;
+        let pieces = mappings.saturating_sub(self.max_mappings);
+        used.saturating_sub(self.memory_total.load(Ordering::Relaxed)).max(pieces.saturating_mul(PIECE))
     }
 
     /// Asks isolates that idle to end, until they make up for `bytes` or there are no more. One that gets a request
@@ -221,13 +232,17 @@ impl Room {
         }
         *complained = Some(Instant::now());
         let (live, used) = (self.live.load(Ordering::Relaxed), self.used.load(Ordering::Relaxed));
-        let total = self.memory_total.load(Ordering::Relaxed);
+        let limit = if live >= self.max_isolates {
+            format!("the system has open files or threads for {}", self.max_isolates)
+        } else if used.saturating_add(BARE + SMALL_APP) > self.memory_total.load(Ordering::Relaxed) {
+            format!("memory-total is {} MiB", self.memory_total.load(Ordering::Relaxed) >> 20)
+        } else {
+            format!("the system has {} memory mappings for them (`sysctl vm.max_map_count`)", self.max_mappings)
+        };
         tracing::warn!(
-            "no room for more: {live} isolates of at most {} are live and take {} MiB of {} (memory-total); those that \
-             idle end, and requests that need a new one wait",
-            self.max_isolates,
+            "no room for more isolates: there are {live}, they take {} MiB, and {limit}; those that idle end, and requests \
+             that need a new one wait",
             used >> 20,
-            total >> 20,
         );
     }
 }

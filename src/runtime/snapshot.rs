@@ -38,12 +38,12 @@ unsafe impl Sync for Snapshot {}
 pub(super) const ENTRY: usize = 0;
 
 impl Snapshot {
-    /// Runs `extensions` in order and keeps the result. The process's first isolate, and the only one until it is
-    /// done: the read-only heap is shared by all, and made here.
-    pub(super) fn build(extensions: &[Extension]) -> Result<Self, SnapshotError> {
+    /// Runs `extensions` in order and keeps the result, with what V8 has compiled for `warm_up`. The process's first
+    /// isolate, and the only one until it is done: the read-only heap is shared by all, and made here.
+    pub(super) fn build(extensions: &[Extension], warm_up: &Extension) -> Result<Self, SnapshotError> {
         let references = references(extensions);
         let mut isolate = v8::Isolate::snapshot_creator(Some(Cow::Borrowed(references)), None);
-        let run = run(&mut isolate, extensions);
+        let run = run(&mut isolate, extensions, warm_up);
         let blob = isolate.create_blob(v8::FunctionCodeHandling::Keep);
         run?;
         let blob: &'static v8::StartupData = Box::leak(Box::new(blob.ok_or(SnapshotError::Blob)?));
@@ -82,27 +82,25 @@ fn references(extensions: &[Extension]) -> &'static [ExternalReference] {
     functions.chain([ExternalReference { pointer: std::ptr::null_mut() }]).collect::<Vec<_>>().leak()
 }
 
-fn run(isolate: &mut v8::OwnedIsolate, extensions: &[Extension]) -> Result<(), SnapshotError> {
+fn run(isolate: &mut v8::OwnedIsolate, extensions: &[Extension], warm_up: &Extension) -> Result<(), SnapshotError> {
     v8::scope!(let scope, isolate);
+    let scripts = {
+        // Whatever happens in this context is forgotten, but for the code: scripts share it, whatever context they run in.
+        let context = v8::Context::new(scope, v8::ContextOptions::default());
+        let scope = &mut v8::ContextScope::new(scope, context);
+        let scripts = extensions.iter().map(|extension| compile(scope, extension)).collect::<Result<Vec<_>, _>>()?;
+        let (nano, _) = internals(scope, extensions);
+        evaluate(scope, extensions, &scripts, nano)?;
+        let warm = compile(scope, warm_up)?;
+        evaluate(scope, std::slice::from_ref(warm_up), &[warm], nano)?;
+        scope.perform_microtask_checkpoint();
+        scripts
+    };
     let context = v8::Context::new(scope, v8::ContextOptions::default());
     let entry = {
         let scope = &mut v8::ContextScope::new(scope, context);
-        let (ops, entry) = (bare_object(scope), bare_object(scope));
-        let nano = bare_object(scope);
-        set(scope, nano, "ops", ops.into());
-        set(scope, nano, "entry", entry.into());
-        for op in extensions.iter().flat_map(|extension| extension.ops) {
-            let function = v8::Function::builder_raw(op.callback())
-                .constructor_behavior(v8::ConstructorBehavior::Throw)
-                .build(scope)
-                .expect("no script has run that could have exhausted the heap");
-            let name = string(scope, op.name);
-            function.set_name(name);
-            set(scope, ops, op.name, function.into());
-        }
-        for extension in extensions {
-            evaluate(scope, extension, nano)?;
-        }
+        let (nano, entry) = internals(scope, extensions);
+        evaluate(scope, extensions, &scripts, nano)?;
         entry
     };
     scope.set_default_context(context);
@@ -111,28 +109,70 @@ fn run(isolate: &mut v8::OwnedIsolate, extensions: &[Extension]) -> Result<(), S
     Ok(())
 }
 
-fn evaluate(
+/// The objects `nano`, with all native functions, and `nano.entry`.
+fn internals<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    extensions: &[Extension],
+) -> (v8::Local<'s, v8::Object>, v8::Local<'s, v8::Object>) {
+    let (ops, entry) = (bare_object(scope), bare_object(scope));
+    let nano = bare_object(scope);
+    set(scope, nano, "ops", ops.into());
+    set(scope, nano, "entry", entry.into());
+    for op in extensions.iter().flat_map(|extension| extension.ops) {
+        let function = v8::Function::builder_raw(op.callback())
+            .constructor_behavior(v8::ConstructorBehavior::Throw)
+            .build(scope)
+            .expect("no script has run that could have exhausted the heap");
+        let name = string(scope, op.name);
+        function.set_name(name);
+        set(scope, ops, op.name, function.into());
+    }
+    (nano, entry)
+}
+
+/// Compiles a script for any context.
+fn compile(
     scope: &mut v8::PinScope<'_, '_>,
     extension: &Extension,
+) -> Result<v8::Global<v8::UnboundScript>, SnapshotError> {
+    v8::tc_scope!(let scope, scope);
+    let (source, name) = (string(scope, extension.source), string(scope, extension.name));
+    let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, false, None);
+    let script = v8::Script::compile(scope, source, Some(&origin)).map(|script| script.get_unbound_script(scope));
+    script.map(|script| v8::Global::new(scope, script)).ok_or_else(|| failure(scope, extension))
+}
+
+/// Runs scripts in the current context.
+fn evaluate(
+    scope: &mut v8::PinScope<'_, '_>,
+    extensions: &[Extension],
+    scripts: &[v8::Global<v8::UnboundScript>],
     nano: v8::Local<'_, v8::Object>,
 ) -> Result<(), SnapshotError> {
     v8::tc_scope!(let scope, scope);
-    let result = (|| {
-        let (source, name) = (string(scope, extension.source), string(scope, extension.name));
-        let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, false, None);
-        let function = v8::Script::compile(scope, source, Some(&origin))?.run(scope)?;
-        let function = v8::Local::<v8::Function>::try_from(function).ok()?;
-        let undefined = v8::undefined(scope).into();
-        function.call(scope, undefined, &[nano.into()])
-    })();
-    if result.is_some() {
-        return Ok(());
+    for (extension, script) in extensions.iter().zip(scripts) {
+        let result = (|| {
+            let function = v8::Local::new(scope, script).bind_to_current_context(scope).run(scope)?;
+            let function = v8::Local::<v8::Function>::try_from(function).ok()?;
+            let undefined = v8::undefined(scope).into();
+            function.call(scope, undefined, &[nano.into()])
+        })();
+        if result.is_none() {
+            return Err(failure(scope, extension));
+        }
     }
+    Ok(())
+}
+
+fn failure(
+    scope: &mut v8::PinnedRef<'_, v8::TryCatch<'_, '_, v8::HandleScope<'_>>>,
+    extension: &Extension,
+) -> SnapshotError {
     let message = match scope.stack_trace().or_else(|| scope.exception()) {
         Some(error) => error.to_rust_string_lossy(scope),
         None => "its completion value is not a function".to_owned(),
     };
-    Err(SnapshotError::Script { name: extension.name, message })
+    SnapshotError::Script { name: extension.name, message }
 }
 
 fn bare_object<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Object> {

@@ -9,7 +9,7 @@ fn snapshot() -> &'static Snapshot {
     static SNAPSHOT: OnceLock<Snapshot> = OnceLock::new();
     SNAPSHOT.get_or_init(|| {
         platform::initialize(1 << 30);
-        Snapshot::build(crate::api::REGISTRY).expect("the platform's scripts run")
+        Snapshot::build(crate::api::REGISTRY, &crate::api::WARM_UP).expect("the platform's scripts run")
     })
 }
 

@@ -25,8 +25,6 @@ pub(super) struct Turns {
     word: AtomicU64,
     /// The thread's CPU clock; 0 until the thread has started.
     clock: AtomicU32,
-    /// The kernel's id of the thread.
-    thread: AtomicU32,
     /// CPU time (ns, by `clock`) at which the running turn began.
     cpu_began: AtomicU64,
     /// CPU time at which it is over its limit.
@@ -78,7 +76,6 @@ impl Turns {
         Self {
             word: AtomicU64::new(IDLE),
             clock: AtomicU32::new(0),
-            thread: AtomicU32::new(0),
             cpu_began: AtomicU64::new(0),
             cpu_deadline: AtomicU64::new(u64::MAX),
             wall_deadline: AtomicU64::new(u64::MAX),
@@ -93,14 +90,13 @@ impl Turns {
         }
     }
 
-    /// Publishes the calling thread's clock and id. Called once, by the worker's own thread.
+    /// Publishes the calling thread's clock. Called once, by the worker's own thread.
     pub(super) fn adopt_thread(&self) {
         let mut clock: libc::clockid_t = 0;
         // SAFETY: the calling thread exists, and `clock` is a valid place for the answer.
         let failed = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &mut clock) };
         assert_eq!(failed, 0, "a running thread has a CPU clock");
         self.clock.store(clock as u32, Ordering::Release);
-        self.thread.store(rustix::thread::gettid().as_raw_nonzero().get() as u32, Ordering::Release);
     }
 
     /// Begins a turn for `request` that may use `cpu` more CPU time and must be answered by `wall`.
@@ -205,11 +201,6 @@ impl Turns {
     /// Whether the thread was given up.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
-    }
-
-    /// The kernel's id of the worker's thread.
-    pub(super) fn thread(&self) -> u32 {
-        self.thread.load(Ordering::Acquire)
     }
 
     /// CPU time of the worker's thread so far, read from any thread.

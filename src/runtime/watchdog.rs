@@ -1,5 +1,5 @@
 //! One thread that watches all workers: terminates a turn that is over its limit, gives up a thread that V8 does not
-//! give back, relieves a worker that is behind. Sleeps while no worker runs anything.
+//! give back and has it parked, relieves a worker that is behind. Sleeps while no worker runs anything.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::park::{Asked, Signal};
 use super::pool::PATIENCE;
 use super::turn::{Running, Verdict};
 use super::worker::Worker;
@@ -21,8 +22,16 @@ const GRACE: Duration = Duration::from_millis(50);
 const GRACE_CPU: Duration = Duration::from_millis(20);
 /// What broke the memory limit is collected first, which no one can interrupt.
 const GRACE_COLLECTION: Duration = Duration::from_millis(500);
-/// So long on the wall is too much whatever the CPU clock says: the thread may be parked.
-const GRACE_PARKED: Duration = Duration::from_secs(2);
+/// So long on the wall is too much whatever the CPU clock says: the thread may be blocked.
+const GRACE_BLOCKED: Duration = Duration::from_secs(2);
+/// CPU time in which a thread given up may still come back by itself: one that is parked keeps its memory for good.
+const GRACE_PARKING: Duration = Duration::from_millis(200);
+/// Where others leave it hardly any, so much time must do.
+const GRACE_STARVED: Duration = Duration::from_secs(5);
+/// A thread that is neither parked nor back after so long is looked at more rarely.
+const EAGER: Duration = Duration::from_secs(10);
+/// How often, then.
+const RARELY: Duration = Duration::from_millis(250);
 /// Ticks without a running turn before the watchdog sleeps.
 const QUIET_TICKS: u32 = 25;
 
@@ -33,6 +42,8 @@ pub(super) struct Watchdog {
     alarm: Condvar,
     lost: watch::Sender<usize>,
     metrics: Arc<Metrics>,
+    /// By which threads are asked to park.
+    pub(super) signal: Signal,
 }
 
 struct Watched {
@@ -40,18 +51,29 @@ struct Watched {
     sampled: Option<(Running, Instant)>,
 }
 
+/// A worker whose thread was given up, and has neither come back nor been parked.
+struct Stuck {
+    worker: Arc<Worker>,
+    /// Its CPU time when it was given up, and when that was.
+    cpu: Duration,
+    since: Instant,
+    /// When it was last looked at.
+    looked: Instant,
+}
+
 impl Watchdog {
     /// Starts the thread.
     ///
     /// # Errors
     /// The kernel's, where it gives no thread.
-    pub(super) fn start(metrics: Arc<Metrics>) -> std::io::Result<Arc<Self>> {
+    pub(super) fn start(metrics: Arc<Metrics>, signal: Signal) -> std::io::Result<Arc<Self>> {
         let watchdog = Arc::new(Self {
             watched: Mutex::default(),
             asleep: AtomicBool::new(false),
             alarm: Condvar::new(),
             lost: watch::Sender::new(0),
             metrics,
+            signal,
         });
         let mine = Arc::clone(&watchdog);
         std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || mine.run())?;
@@ -94,12 +116,11 @@ impl Watchdog {
             return;
         }
         worker.answer_for(verdict);
-        deprioritize(worker.turns.thread());
-        let app = worker.pool.get().map_or("", |pool| &*pool.app.name);
+        // Until it is back or parked, it may at least take nothing from the others.
+        worker.spot.run_last();
         tracing::warn!(
-            app,
-            "a thread is lost: V8 did not end its code after a {} fault; its clients were answered and it runs at the \
-             lowest priority",
+            app = app(worker),
+            "a thread is lost: V8 did not end its code after a {} fault; its clients were answered",
             verdict.code()
         );
     }
@@ -115,7 +136,7 @@ impl Watchdog {
     }
 
     fn run(&self) {
-        let mut quiet = 0;
+        let (mut quiet, mut stuck) = (0, Vec::<Stuck>::new());
         loop {
             let (mut busy, mut overstayed, mut behind) = (false, Vec::new(), Vec::new());
             {
@@ -132,7 +153,10 @@ impl Watchdog {
             for (worker, verdict) in overstayed {
                 self.lose(&worker, verdict);
                 self.unwatch(&worker);
+                stuck.push(Stuck::new(worker));
             }
+            stuck.retain_mut(|stuck| stuck.park(self.signal));
+            busy |= stuck.iter().any(Stuck::is_eager);
             for worker in behind {
                 if let Some(pool) = worker.pool.get() {
                     pool.relieve(&worker);
@@ -140,7 +164,7 @@ impl Watchdog {
             }
             quiet = if busy { 0 } else { quiet + 1 };
             if quiet > QUIET_TICKS {
-                self.sleep();
+                self.sleep(!stuck.is_empty());
                 quiet = 0;
             } else {
                 std::thread::sleep(TICK);
@@ -148,7 +172,8 @@ impl Watchdog {
         }
     }
 
-    fn sleep(&self) {
+    /// Until a turn begins, or with `stuck` threads for a while at most.
+    fn sleep(&self, stuck: bool) {
         let watched = self.lock();
         self.asleep.store(true, Ordering::SeqCst);
         // A turn that began before the store has not rung: look once more.
@@ -156,8 +181,10 @@ impl Watchdog {
             self.asleep.store(false, Ordering::SeqCst);
             return;
         }
+        let limit = if stuck { RARELY } else { Duration::MAX };
         let asleep = |_: &mut Vec<Watched>| self.asleep.load(Ordering::SeqCst);
-        drop(self.alarm.wait_while(watched, asleep).unwrap_or_else(PoisonError::into_inner));
+        drop(self.alarm.wait_timeout_while(watched, limit, asleep).unwrap_or_else(PoisonError::into_inner));
+        self.asleep.store(false, Ordering::SeqCst);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Watched>> {
@@ -171,7 +198,7 @@ fn look(watched: &mut Watched, now: Instant, overstayed: &mut Vec<(Arc<Worker>, 
         let verdict = worker.turns.verdict().unwrap_or(Verdict::Cpu);
         let grace = if verdict == Verdict::Memory { GRACE_COLLECTION } else { GRACE_CPU };
         if let Some((wall, cpu)) = worker.turns.overstayed()
-            && (wall > GRACE && cpu > grace || wall > GRACE_PARKED)
+            && (wall > GRACE && cpu > grace || wall > GRACE_BLOCKED)
         {
             overstayed.push((Arc::clone(worker), verdict));
         }
@@ -196,14 +223,62 @@ fn look(watched: &mut Watched, now: Instant, overstayed: &mut Vec<(Arc<Worker>, 
     }
 }
 
-/// Lowest priority, then the class that runs only when nothing else wants the processor. A thread that will never
-/// give up the processor may at least take none from the others.
-fn deprioritize(thread: u32) {
-    // SAFETY: both calls take plain numbers and a pointer to a live struct; a thread that has ended is an error that
-    // changes nothing.
-    unsafe {
-        libc::setpriority(libc::PRIO_PROCESS, thread, 19);
-        let parameters = libc::sched_param { sched_priority: 0 };
-        libc::sched_setscheduler(thread as libc::pid_t, libc::SCHED_IDLE, &parameters);
+impl Stuck {
+    fn new(worker: Arc<Worker>) -> Self {
+        let (cpu, now) = (worker.turns.cpu(), Instant::now());
+        Self { worker, cpu, since: now, looked: now }
     }
+
+    /// Whether it is looked at in every tick.
+    fn is_eager(&self) -> bool {
+        self.since.elapsed() < EAGER
+    }
+
+    /// Has the thread parked, if it can be; false once there is nothing more to do.
+    fn park(&mut self, signal: Signal) -> bool {
+        let spot = &self.worker.spot;
+        if spot.is_left() {
+            return false;
+        }
+        if !self.is_eager() && self.looked.elapsed() < RARELY {
+            return true;
+        }
+        self.looked = Instant::now();
+        if !self.has_had_its_chance() {
+            return true;
+        }
+        match spot.ask(signal) {
+            Asked::Now | Asked::Before => true,
+            Asked::Left => false,
+            Asked::Parked => {
+                self.tell();
+                false
+            }
+        }
+    }
+
+    /// Whether the thread could have come back.
+    fn has_had_its_chance(&self) -> bool {
+        let cpu = self.worker.turns.cpu().saturating_sub(self.cpu);
+        cpu > GRACE_PARKING || cpu > GRACE_CPU && self.since.elapsed() > GRACE_STARVED
+    }
+
+    fn tell(&self) {
+        let worker = &self.worker;
+        let held = worker.account.publish_buffers(&worker.buffers).held;
+        if let Some(pool) = worker.pool.get() {
+            pool.takes(worker, held);
+        }
+        tracing::warn!(
+            app = app(worker),
+            "the lost thread is parked: it takes no more CPU time, but keeps its memory until nano ends ({} MiB when last \
+             measured)",
+            held >> 20
+        );
+    }
+}
+
+/// The name of a worker's app.
+fn app(worker: &Worker) -> &str {
+    worker.pool.get().map_or("", |pool| &*pool.app.name)
 }

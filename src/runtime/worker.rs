@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::event_loop::EventLoop;
 use super::faults::Failure;
 use super::mailbox::{Mailbox, Message};
-use super::memory::{self, Buffers};
+use super::memory::{self, Account, Buffers};
+use super::park::Spot;
 use super::platform::TaskSink;
 use super::pool::Pool;
 use super::realm::Realm;
@@ -29,6 +30,10 @@ pub(super) struct Worker {
     pub(super) number: u32,
     pub(super) mailbox: Mailbox,
     pub(super) turns: Turns,
+    /// Where its thread may be parked; the thread enters it once the isolate is there.
+    pub(super) spot: Spot,
+    /// What the isolate was last seen to use.
+    pub(super) account: Account,
     pub(super) buffers: Arc<Buffers>,
     memory_limit: AtomicUsize,
     /// What its thread has sent without waking the receiver yet; set by the thread.
@@ -51,6 +56,8 @@ impl Worker {
             number,
             mailbox: Mailbox::default(),
             turns: Turns::new(),
+            spot: Spot::new(),
+            account: Account::default(),
             buffers: Buffers::new(limit),
             memory_limit: AtomicUsize::new(limit),
             held: OnceLock::new(),
@@ -163,6 +170,8 @@ pub(super) fn current_buffers() -> Option<Arc<Buffers>> {
 pub(super) fn lose_current(verdict: Verdict) -> ! {
     CURRENT.with_borrow(|current| match current {
         Some((worker, runtime)) => {
+            // It stands still as it is: V8 may be in the middle of anything.
+            worker.spot.leave();
             worker.turns.condemn(verdict);
             runtime.watchdog.lose(worker, verdict);
             wake::flush();
@@ -183,13 +192,15 @@ fn run(worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>, tokio: tokio::runtime:
     worker.turns.adopt_thread();
     worker.held.get_or_init(wake::hold_back);
     CURRENT.set(Some((Arc::clone(worker), Arc::clone(runtime))));
-    let realm = Realm::new(runtime, worker);
+    let mut realm = Realm::new(runtime, worker);
+    let spot = worker.spot.enter(runtime.watchdog.signal, &mut realm.isolate);
     worker.isolate.get_or_init(|| realm.isolate.thread_safe_handle());
     let tasks = tokio::task::LocalSet::new();
     let realm = tasks.block_on(&tokio, async { EventLoop::new(realm, worker, runtime).run().await });
     // What JavaScript began goes before the isolate does: it holds handles.
     drop(tasks);
     drop(realm);
+    drop(spot);
     if worker.turns.is_lost() {
         runtime.watchdog.found();
     }

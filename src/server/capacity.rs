@@ -14,8 +14,6 @@ const FILES_PER_ISOLATE: u64 = 3;
 /// And for each MiB that its heap grows, measured at 80 MiB: 2.4. V8 maps a heap in pages of 256 KiB, of which some
 /// are neighbours and count as one.
 const MAPS_PER_MIB: u64 = 3;
-/// A heap in MiB that most isolates stay below: with full ones the cap would be a fraction of what can really run.
-const USUAL_HEAP: u64 = 16;
 /// What the process takes besides: libraries, listeners, logs, V8's own threads.
 const FILES: u64 = 128;
 const MAPS: u64 = 2048;
@@ -35,10 +33,16 @@ pub(super) fn check(plan: &Plan) -> Vec<String> {
     shortages(needs(plan), allowed())
 }
 
-/// Isolates that the system has room for, at least one. They may take half of the files: a connection that finds none
-/// left waits, an isolate cannot.
+/// Isolates that the system has files and threads for, at least one. They may take half of the files: a connection that
+/// finds none left waits, an isolate cannot.
 pub(super) fn max_isolates(plan: &Plan) -> usize {
     room(allowed(), plan.io_threads as u64)
+}
+
+/// Memory mappings that isolates may take: all but what the process takes besides.
+pub(super) fn max_mappings() -> usize {
+    let maps = allowed().maps.map_or(u64::MAX, |maps| maps.saturating_sub(MAPS));
+    usize::try_from(maps).unwrap_or(usize::MAX)
 }
 
 /// Bytes that all isolates may take together: as the plan says, else four fifths of the machine's memory, or of the
@@ -64,7 +68,6 @@ fn allowed() -> Amounts {
 fn room(allowed: Amounts, io_threads: u64) -> usize {
     let rest = [
         allowed.files.map(|files| files / 2 / FILES_PER_ISOLATE),
-        allowed.maps.map(|maps| maps.saturating_sub(MAPS) / maps_of(USUAL_HEAP)),
         allowed.threads.map(|threads| threads.saturating_sub(THREADS + io_threads)),
     ];
     let most = rest.into_iter().flatten().min().unwrap_or(u64::MAX).max(1);
@@ -157,8 +160,6 @@ mod tests {
     fn isolates_are_capped_by_what_they_take_and_by_nothing_else() {
         let allowed = Amounts { files: Some(1000), maps: Some(65_530), threads: None };
         assert_eq!(room(allowed, 2), 166);
-        let allowed = Amounts { files: Some(1 << 20), ..allowed };
-        assert_eq!(room(allowed, 2), 793);
         assert_eq!(room(Amounts { threads: Some(100), ..allowed }, 2), 34);
         assert_eq!(room(Amounts { threads: Some(10), ..allowed }, 2), 1);
         assert_eq!(room(Amounts { files: None, maps: None, threads: None }, 2), usize::MAX);

@@ -1,10 +1,10 @@
 //! CPU and wall time. Whatever one app does, its neighbour's answers stay as they are and the process lives.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{answers, says};
-use crate::support::{Nano, PATIENCE, Response, Setup, eventually};
+use crate::support::{Nano, Response, Setup, eventually};
 
 /// An app that is fine, but for POST requests, which run `bad`.
 pub(super) fn bad(bad: &str) -> String {
@@ -130,40 +130,12 @@ fn a_loop_in_a_stream_ends_and_cuts_the_response() {
 }
 
 #[test]
-fn a_builtin_that_never_gives_back_its_thread_is_left_behind() {
-    let start = Instant::now();
-    let (nano, answer) =
-        beside_a_neighbour(r#"cpu="100ms""#, "Array.prototype.lastIndexOf.call({ length: 2 ** 53 - 1 }, 1);");
-    answer.fails(503, "cpu_limit");
-    assert!(start.elapsed() < PATIENCE, "its client did not wait for the thread");
-    let access = nano.access_of(&answer);
-    assert!(access["cpu_ms"].as_f64().is_some_and(|cpu| cpu >= 90.0), "its CPU time was counted: {access}");
-    eventually("the lost thread to be counted", || (nano.metric("nano_lost_threads", &[]) == 1.0).then_some(()));
-}
-
-#[test]
 fn a_long_digest_ends_in_the_middle() {
     let nano = is_over_its_cpu_time(
         "const data = new Uint8Array(96 << 20);\n    for (;;) await crypto.subtle.digest(\"SHA-512\", data);",
     );
     // Whole, it would take longer than the watchdog waits before it gives a thread up.
     assert!(!nano.output().contains("a thread is lost"));
-}
-
-#[test]
-fn too_many_lost_threads_end_the_process_in_order() {
-    let script = bad("Array.prototype.lastIndexOf.call({ length: 2 ** 53 - 1 }, 1);");
-    let limits = r#"limits cpu="50ms" isolates=1"#;
-    let mut nano = Setup::new()
-        .config("lost-threads 1\ndrain \"2s\"\n")
-        .app("bad", limits, &script)
-        .app("neighbour", "", &says("unharmed"))
-        .start();
-    nano.post("bad", "/", "").fails(503, "cpu_limit");
-    nano.get("neighbour", "/").says("unharmed");
-    eventually("a fresh isolate", || (nano.get("bad", "/").text() == "fine").then_some(()));
-    nano.post("bad", "/", "").fails(503, "cpu_limit");
-    assert_eq!(nano.wait().code(), Some(70), "the service manager is to start it again");
 }
 
 #[test]

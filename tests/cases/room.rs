@@ -21,7 +21,7 @@ fn isolates(nano: &Nano, app: &str) -> f64 {
 /// The log has said that there is no room.
 fn full(nano: &Nano) {
     nano.logged("that there is no room", |line| {
-        line["message"].as_str().is_some_and(|text| text.contains("no room for more"))
+        line["message"].as_str().is_some_and(|text| text.contains("no room for more isolates"))
     });
 }
 
