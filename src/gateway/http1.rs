@@ -196,6 +196,8 @@ struct Driver<'a, S, F, R, B> {
     head_since: Option<Instant>,
     /// Since when the client has taken none of what is to be written.
     blocked_since: Option<Instant>,
+    /// Since when nothing can be heard of the client, for what it sends has no room, and nothing was sent to it either.
+    deaf_since: Option<Instant>,
     /// The client did not take at once what was to be written.
     stalled: bool,
     /// When the timer strikes.
@@ -227,6 +229,7 @@ where
             idle_since: now,
             head_since: None,
             blocked_since: None,
+            deaf_since: None,
             stalled: false,
             armed: now + terms.timeouts.header,
         }
@@ -284,7 +287,9 @@ where
         };
         let awaited = self.turn.as_ref().is_some_and(Turn::is_awaited);
         let answer = if awaited { self.activity.deadline().map(|at| (at, Due::Answer)) } else { None };
-        [write, other, answer].into_iter().flatten().min_by_key(|(at, _)| *at)
+        // But then it must hear the client leave.
+        let deaf = self.deaf_since.map(|since| (since + timeouts.idle, Due::Idle));
+        [write, other, answer, deaf].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// How long the next request is waited for.
@@ -403,8 +408,8 @@ where
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (stream, blocked) = (Pin::new(&mut self.stream), &mut self.blocked_since);
-        let flushed = self.output.poll_flush(stream, cx, || *blocked = None);
+        let (stream, blocked, deaf) = (Pin::new(&mut self.stream), &mut self.blocked_since, &mut self.deaf_since);
+        let flushed = self.output.poll_flush(stream, cx, || (*blocked, *deaf) = (None, None));
         if flushed.is_pending() {
             self.stalled = true;
             self.blocked_since.get_or_insert_with(Instant::now);

@@ -8,6 +8,23 @@ fn hurried(timeouts: &str) -> Nano {
 }
 
 #[test]
+fn a_client_that_leaves_unheard_is_let_go_in_the_end() {
+    let silent = "export default { fetch() { return new Response(new ReadableStream({ start(c) { \
+                  c.enqueue(new TextEncoder().encode('first')); } })); } };";
+    let nano = Setup::new().listener("web", r#"timeouts idle="1s""#).app("silent", "", silent).start();
+    let request = "GET / HTTP/1.1\r\nhost: silent.test\r\n\r\n";
+    let upload =
+        format!("POST / HTTP/1.1\r\nhost: silent.test\r\ncontent-length: 200000\r\n\r\n{}", "x".repeat(200_000));
+    for bytes in [request.repeat(1000), upload] {
+        let mut conn = nano.connect();
+        conn.write(bytes);
+        eventually("the request to be under way", || (nano.metric("nano_http_in_flight", &[]) == 1.0).then_some(()));
+        drop(conn);
+        eventually("it to be given up", || (nano.metric("nano_http_in_flight", &[]) == 0.0).then_some(()));
+    }
+}
+
+#[test]
 fn a_head_that_takes_too_long_is_given_up() {
     let nano = hurried(r#"header="300ms""#);
     let mut conn = nano.connect();

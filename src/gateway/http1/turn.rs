@@ -140,10 +140,17 @@ where
             Some(Receiving::Open(feed, _)) => feed.gone(),
             _ => false,
         };
-        if listening {
-            ready!(self.poll_left(cx));
+        if listening && self.poll_left(cx).is_ready() {
             return self.end(Ending::Drop);
         }
+        let deaf = match &self.turn {
+            // The app has its wall limit.
+            Some(turn) if turn.is_awaited() => false,
+            Some(Turn { receiving: Receiving::Open(feed, _), .. }) if !listening => feed.room(cx) == 0,
+            Some(Turn { receiving: Receiving::Broken, .. }) => true,
+            _ => self.input.len() >= PIPELINED,
+        };
+        self.deaf_since = if deaf { self.deaf_since.or_else(|| Some(Instant::now())) } else { None };
         Poll::Pending
     }
 
@@ -330,6 +337,7 @@ where
     /// The request is over.
     fn finish(&mut self) {
         let Some(turn) = self.turn.take() else { return };
+        self.deaf_since = None;
         let whole = matches!(turn.receiving, Receiving::Done);
         if !turn.keep || !whole {
             let clean = whole && self.input.is_empty() && !turn.closes;
