@@ -344,9 +344,9 @@ fn a_client_that_leaves_ends_what_is_fetched_for_it() {
 }
 
 #[test]
-fn fifty_megabytes_stream_both_ways_in_little_memory() {
+fn a_hundred_megabytes_stream_both_ways_in_little_memory() {
     const CHUNK: usize = 64 << 10;
-    const CHUNKS: usize = 800;
+    const CHUNKS: usize = 1600;
     // Answers with what it is sent, as it is sent.
     let upstream = Upstream::start(|mut peer: Peer| {
         peer.head();
@@ -381,8 +381,8 @@ fn fifty_megabytes_stream_both_ways_in_little_memory() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let told = answer.json();
     assert_eq!(told[0], CHUNK * CHUNKS);
-    // What is under way is in socket buffers of the kernel's, and a few chunks.
-    assert!(told[1].as_u64().unwrap() < 24 << 20, "{told}");
+    // What is under way is in four socket buffers of the kernel's, of up to 6 MiB and more, and a few chunks.
+    assert!(told[1].as_u64().unwrap() < 48 << 20, "{told}");
 }
 
 #[test]
