@@ -115,9 +115,13 @@ impl Ticket {
 
     /// Marks it as begun by `worker`, which calls it `token`; false if it was aborted or taken away in the meantime.
     pub(super) fn begin(&self, worker: u32, token: u32) -> bool {
-        self.token.store(token, Ordering::Relaxed);
-        !self.is_aborted()
-            && self.worker.compare_exchange(worker, worker | STARTED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        let begun = !self.is_aborted()
+            && self.worker.compare_exchange(worker, worker | STARTED, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        // Not before: another worker may have it by now, and call it something else.
+        if begun {
+            self.token.store(token, Ordering::Release);
+        }
+        begun
     }
 
     /// What its worker calls it, once that has begun it.
