@@ -308,6 +308,10 @@ impl Pool {
             state.workers[at].active.drain(..).partition::<Vec<_>, _>(|ticket| !ticket.reclaim(worker.number));
         state.workers[at].active = begun;
         waiting.into_iter().for_each(|ticket| wake::wake(state.workers[fresh].assign(ticket)));
+        // The turn it is at may be nobody's.
+        if state.workers[at].active.is_empty() {
+            self.set_state(&mut state.workers[at], IsolateState::Idle);
+        }
     }
 
     /// The gateway no longer wants an answer.

@@ -102,7 +102,7 @@ impl Room {
         }
         self.give_way(bytes);
         // Whoever ended before `pool` was on the list has not told it.
-        let there = self.is_there();
+        let there = self.is_there() || lock(&self.serving).is_empty();
         if there {
             self.forget(pool);
         }
@@ -144,12 +144,10 @@ impl Room {
 
     /// A worker has nothing to do from here on. True if it is to end, for somebody waits for its room.
     pub(super) fn idles(&self, worker: &Worker) -> bool {
-        if self.awaited.load(Ordering::SeqCst) {
-            return true;
-        }
         let now = self.last_idle.fetch_add(1, Ordering::Relaxed) + 1;
-        worker.share.idle_since.store(now, Ordering::Relaxed);
-        false
+        // Before the look: whoever begins to wait after it finds this worker among the idle ones.
+        worker.share.idle_since.store(now, Ordering::SeqCst);
+        self.awaited.load(Ordering::SeqCst) && worker.share.idle_since.swap(0, Ordering::SeqCst) != 0
     }
 
     /// Whether somebody waits for an isolate to end.
@@ -185,7 +183,7 @@ impl Room {
     /// before it has ended stays.
     fn give_way(&self, bytes: usize) {
         let mut serving: Vec<_> = lock(&self.serving).clone();
-        let idle_since = |worker: &Arc<Worker>| worker.share.idle_since.load(Ordering::Relaxed);
+        let idle_since = |worker: &Arc<Worker>| worker.share.idle_since.load(Ordering::SeqCst);
         serving.retain(|worker| idle_since(worker) != 0);
         serving.sort_by_cached_key(idle_since);
         let mut found = 0;
@@ -194,7 +192,7 @@ impl Room {
                 return;
             }
             let since = idle_since(&worker);
-            let asked = worker.share.idle_since.compare_exchange(since, 0, Ordering::Relaxed, Ordering::Relaxed);
+            let asked = worker.share.idle_since.compare_exchange(since, 0, Ordering::SeqCst, Ordering::SeqCst);
             if since != 0 && asked.is_ok() {
                 found += BARE + worker.share.bytes.load(Ordering::Relaxed);
                 worker.mailbox.push(Message::Retire);
