@@ -111,16 +111,13 @@ where
     let Ok(stream) = accepted else { return tokio::time::sleep(BACK_OFF).await };
     let (stage, shared) = (Arc::clone(stage), Arc::clone(shared));
     tokio::spawn(async move {
-        let activity = Arc::new(Activity::new());
-        let service = Admin { shared, activity: Arc::clone(&activity) };
-        drive(stream, TERMS, &activity, stage.subscribe(), service).await;
+        drive(stream, TERMS, &Activity::new(), stage.subscribe(), Admin { shared }).await;
     });
 }
 
 #[derive(Clone)]
 struct Admin {
     shared: Arc<Shared>,
-    activity: Arc<Activity>,
 }
 
 impl Service for Admin {
@@ -128,10 +125,7 @@ impl Service for Admin {
     where
         B: Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
     {
-        self.activity.begin();
-        let response = answer(&self.shared, &request);
-        self.activity.end();
-        std::future::ready(response)
+        std::future::ready(answer(&self.shared, &request))
     }
 
     /// What is no HTTP here is nobody's request: its answer is all there is to say.

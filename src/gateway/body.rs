@@ -15,6 +15,9 @@ use tokio::time::{Instant, Sleep};
 use super::flight::Flight;
 use crate::event::{BodyError, Fault};
 
+/// What is whole goes out in pieces of this size, so that the books say how far it came.
+const SLICE: usize = 64 * 1024;
+
 /// What a request knows of its body while somebody else reads it.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
@@ -85,13 +88,6 @@ impl<B> Inbound<B> {
     }
 }
 
-impl From<hyper::Error> for BodyError {
-    /// HTTP/2 frames its bodies itself: what can go wrong is that the client ends the stream.
-    fn from(_: hyper::Error) -> Self {
-        Self::Incomplete
-    }
-}
-
 impl<B: Body<Data = Bytes, Error: Into<BodyError>> + Unpin> Body for Inbound<B> {
     type Data = Bytes;
     type Error = BodyError;
@@ -145,8 +141,6 @@ impl<B: Body<Data = Bytes, Error: Into<BodyError>> + Unpin> Body for Inbound<B> 
 /// or when the connection drops it.
 pub(super) struct Outbound {
     content: Content,
-    /// Whether the client is to take the next chunk, rather than the app to make it.
-    offered: bool,
     flight: Option<Box<Flight>>,
 }
 
@@ -158,8 +152,15 @@ pub(super) enum Content {
     Full(Bytes),
     /// As the app makes them.
     Stream(mpsc::Receiver<Result<Bytes, Fault>>),
-    /// No more will come, and that must show.
-    Failed,
+}
+
+impl Content {
+    fn or_empty(self) -> Self {
+        match self {
+            Self::Full(bytes) if bytes.is_empty() => Self::Empty,
+            content => content,
+        }
+    }
 }
 
 /// The response ends here without its end: an HTTP/1 connection is closed, an HTTP/2 stream reset.
@@ -169,34 +170,20 @@ pub(super) struct Cut;
 
 impl Outbound {
     pub(super) fn new(content: Content, mut flight: Box<Flight>) -> Self {
-        let content = match content {
-            Content::Full(bytes) if bytes.is_empty() => Content::Empty,
-            content => content,
-        };
-        let offered = !matches!(content, Content::Empty);
-        if offered {
-            flight.activity().offer(1);
-        } else {
+        let content = content.or_empty();
+        if let Content::Empty = content {
             flight.complete();
         }
-        Self { content, offered, flight: Some(flight) }
+        Self { content, flight: Some(flight) }
     }
 
     /// A body outside any request's books.
     pub(super) fn plain(bytes: Bytes) -> Self {
-        Self { content: Content::Full(bytes), offered: false, flight: None }
-    }
-
-    fn set_offered(&mut self, offered: bool) {
-        if let Some(flight) = &self.flight {
-            flight.activity().offer(i8::from(offered) - i8::from(self.offered));
-            self.offered = offered;
-        }
+        Self { content: Content::Full(bytes).or_empty(), flight: None }
     }
 
     /// Closes the books: all is handed over, or what is missing has been noted.
     fn close(&mut self) {
-        self.set_offered(false);
         self.content = Content::Empty;
         if let Some(mut flight) = self.flight.take() {
             flight.complete();
@@ -212,27 +199,18 @@ impl Body for Outbound {
         loop {
             let next = match &mut self.content {
                 Content::Empty => None,
-                Content::Failed => {
-                    self.close();
-                    return Poll::Ready(Some(Err(Cut)));
-                }
-                Content::Full(bytes) => Some(Ok(std::mem::take(bytes))),
-                Content::Stream(chunks) => match chunks.poll_recv(cx) {
-                    Poll::Ready(next) => next,
-                    Poll::Pending => {
-                        self.set_offered(false);
-                        return Poll::Pending;
-                    }
-                },
+                Content::Full(bytes) => Some(Ok(bytes.split_to(bytes.len().min(SLICE)))),
+                Content::Stream(chunks) => ready!(chunks.poll_recv(cx)),
             };
             match next {
                 Some(Ok(chunk)) if chunk.is_empty() => {}
                 Some(Ok(chunk)) => {
-                    self.set_offered(true);
                     if let Some(flight) = &mut self.flight {
                         flight.sent(chunk.len());
                     }
-                    if let Content::Full(_) = self.content {
+                    if let Content::Full(bytes) = &self.content
+                        && bytes.is_empty()
+                    {
                         self.close();
                     }
                     return Poll::Ready(Some(Ok(Frame::data(chunk))));
@@ -240,13 +218,9 @@ impl Body for Outbound {
                 Some(Err(fault)) => {
                     if let Some(flight) = &mut self.flight {
                         flight.fail(fault.code);
-                        flight.complete();
                     }
-                    self.set_offered(false);
-                    self.content = Content::Failed;
-                    // hyper drops what it has not flushed when a body fails; being told to wait, it flushes.
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
+                    self.close();
+                    return Poll::Ready(Some(Err(Cut)));
                 }
                 None => {
                     self.close();
@@ -264,13 +238,7 @@ impl Body for Outbound {
         match &self.content {
             Content::Empty => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Stream(_) | Content::Failed => SizeHint::default(),
+            Content::Stream(_) => SizeHint::default(),
         }
-    }
-}
-
-impl Drop for Outbound {
-    fn drop(&mut self) {
-        self.set_offered(false);
     }
 }

@@ -1,40 +1,33 @@
-//! One connection from its first byte to its last: which protocol it speaks, and how it ends. HTTP/1 is
-//! [`http1`](super::http1)'s; HTTP/2 is hyper's, here and nowhere else, under timeouts of our own.
+//! One connection from its first byte to its last: which protocol it speaks, [`http1`](super::http1) or
+//! [`http2`](super::http2), and how it ends.
 
-use std::convert::Infallible;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
 use super::Shared;
-use super::activity::{Activity, Due, Watched};
+use super::activity::Activity;
 use super::body::Outbound;
 use super::error::{self, Refusal};
 use super::forwarded::Peer;
 use super::http1::{self, End};
+use super::http2::{self, Broken};
 use super::listener::{Open, Socket, Stage};
 use crate::event::{BodyError, Desk, ErrorCode, RequestId};
 use crate::plan::{Listener, Timeouts};
 
 /// How long a connection between requests is still listened to once it is to close: a request may be on its way.
-const LINGER: Duration = Duration::from_millis(500);
+pub(super) const LINGER: Duration = Duration::from_millis(500);
 
 /// How long bytes nobody wants are read, so that the client sees the answer before the connection's end.
 const DISCARD: Duration = Duration::from_secs(2);
-
-/// Heads this much over the limit still reach us: hyper's limit is on its buffer, ours on what the head says.
-const HEAD_SLACK: usize = 16 * 1024;
 
 /// What the requests of one public connection share.
 pub(super) struct Connection {
@@ -97,13 +90,8 @@ pub(super) struct Terms {
 }
 
 /// Runs a connection to its end.
-pub(super) async fn drive<S, V>(
-    stream: S,
-    terms: Terms,
-    activity: &Arc<Activity>,
-    stage: watch::Receiver<Stage>,
-    service: V,
-) where
+pub(super) async fn drive<S, V>(stream: S, terms: Terms, activity: &Activity, stage: watch::Receiver<Stage>, service: V)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     V: Service,
 {
@@ -112,76 +100,15 @@ pub(super) async fn drive<S, V>(
         End::Closed => {}
         End::Answered(stream) => discard(stream).await,
         End::Refused(stream, flaw) => refuse(stream, flaw.into(), &service).await,
-        End::Http2(stream, first) => multiplex(stream, first, terms, activity, stage, service).await,
-    }
-}
-
-/// Speaks HTTP/2 on a connection that began with `first`.
-async fn multiplex<S, V>(
-    stream: S,
-    first: Bytes,
-    terms: Terms,
-    activity: &Arc<Activity>,
-    mut stage: watch::Receiver<Stage>,
-    service: V,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    V: Service,
-{
-    activity.multiplexes();
-    let io = TokioIo::new(Watched { stream, prefix: first, activity: Arc::clone(activity) });
-    let answer = {
-        let service = service.clone();
-        service_fn(move |request| {
-            let answer = service.clone().answer::<hyper::body::Incoming>(request);
-            async move { Ok::<_, Infallible>(answer.await) }
-        })
-    };
-    let list = u32::try_from(terms.max_header + HEAD_SLACK).unwrap_or(u32::MAX);
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    let mut connection = pin!(builder.max_header_list_size(list).serve_connection(io, answer));
-    let mut closing = false;
-    let mut timer = pin!(sleep(Duration::ZERO));
-    loop {
-        tokio::select! {
-            biased;
-            result = connection.as_mut() => {
-                if result.is_err_and(|error| is_refusal(&error)) {
-                    // hyper has told the client, in a GOAWAY frame that has no place for an id.
-                    service.refused(ErrorCode::BadRequest.into(), &RequestId::new());
-                }
-                return;
+        End::Http2(stream, first) => {
+            activity.multiplexes();
+            let answer = |request| service.clone().answer(request);
+            if let Err(Broken) = http2::serve(stream, first, terms, stage, answer).await {
+                // The frame that told the client has no place for an id.
+                service.refused(ErrorCode::BadRequest.into(), &RequestId::new());
             }
-            () = timer.as_mut() => {}
-            _ = stage.changed() => {}
-        }
-        match *stage.borrow_and_update() {
-            Stage::Serving => {}
-            Stage::Retiring if closing => {}
-            Stage::Retiring => {
-                closing = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            Stage::Cut => return,
-        }
-        let now = Instant::now();
-        match activity.due(now, &terms.timeouts, closing.then_some(LINGER)) {
-            Due::Later(at) => timer.as_mut().reset(at.into()),
-            Due::Idle if !closing => {
-                closing = true;
-                connection.as_mut().graceful_shutdown();
-                timer.as_mut().reset((now + LINGER).into());
-            }
-            Due::Idle | Due::Write => return,
         }
     }
-}
-
-/// Whether an error of a connection (RFC 9113 §5.4.1) is one that our side detected: only its text tells it from one
-/// that the client detected or caused by leaving. Everything else is in the books of the connection's requests.
-fn is_refusal(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    error.is_parse() || cause.starts_with("connection error detected")
 }
 
 /// Answers a head that did not become a request.

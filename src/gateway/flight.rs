@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use http::request::Parts;
 
-use super::activity::Activity;
 use super::body::Intake;
 use super::connection::Connection;
 use super::listener::View;
@@ -41,7 +40,7 @@ impl Flight {
     pub(super) fn begin(connection: &Arc<Connection>, head: Parts) -> Box<Self> {
         let connection = Arc::clone(connection);
         Box::new(Self {
-            began: connection.activity.begin(),
+            began: connection.activity.began(),
             view: connection.socket.view(),
             id: connection.peer.request_id(&head.headers),
             host: target::host(&head).map(Cow::into_owned),
@@ -66,10 +65,6 @@ impl Flight {
     /// The app that answers.
     pub(super) fn app(&self) -> Option<&AppService> {
         self.app.and_then(|app| self.view.serving.apps.get(app))
-    }
-
-    pub(super) fn activity(&self) -> &Activity {
-        &self.connection.activity
     }
 
     /// The app reads the request's body through `intake`.
@@ -130,7 +125,6 @@ impl Drop for Flight {
         if self.app.is_some() {
             metrics.in_flight(-1);
         }
-        self.connection.activity.end();
         self.connection.shared.logs.access(&AccessRecord {
             app: self.app().map(|app| &*app.app.name),
             request_id: &self.id,

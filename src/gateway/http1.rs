@@ -11,7 +11,6 @@
 
 mod answer;
 mod chunked;
-mod date;
 mod flaw;
 mod framing;
 mod head;
@@ -43,7 +42,7 @@ use self::head::{Found, Scan};
 use self::output::Output;
 use self::turn::{Receiving, Turn};
 use super::activity::Activity;
-use super::connection::Terms;
+use super::connection::{LINGER, Terms};
 use super::listener::Stage;
 use crate::event::BodyError;
 
@@ -52,9 +51,6 @@ pub(super) use self::payload::Payload;
 
 /// How every HTTP/2 connection begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// How long a connection between requests is still listened to once it is to close: a request may be on its way.
-const LINGER: Duration = Duration::from_millis(500);
 
 /// What a head may be over its limit before it is refused unread: whether it is over the limit is judged by what it
 /// says, and who judges it can then answer for the request it is.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use prometheus::IntGauge;
-use socket2::{Domain, SockFilter, SockRef, Type};
+use socket2::{Domain, SockFilter, SockRef, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
@@ -24,6 +24,13 @@ use crate::plan::{Level, Listener};
 
 /// Connections the kernel may queue for us (capped by `net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
+
+/// A client that says nothing is asked after the first whether it is still there, and so often again after the second: one
+/// that vanished without a word would hold a quiet stream for ever.
+const PROBE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(15));
+
+/// Unanswered probes that end a connection.
+const PROBES: u32 = 4;
 
 /// Pauses after an accept() that failed for want of descriptors or memory.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -87,6 +94,9 @@ pub(super) fn tcp(address: SocketAddr) -> io::Result<StdListener> {
         // `[::]` and `0.0.0.0` are two addresses, and a plan may have both.
         socket.set_only_v6(true)?;
     }
+    // What is accepted here inherits it.
+    let keepalive = TcpKeepalive::new().with_time(PROBE.0).with_interval(PROBE.1).with_retries(PROBES);
+    socket.set_tcp_keepalive(&keepalive)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -429,18 +429,69 @@ fn http_2_is_spoken_by_prior_knowledge() {
 }
 
 #[test]
-fn an_http_2_client_that_does_not_read_is_cut() {
+fn an_http_2_stream_that_is_not_read_is_reset_and_no_other() {
     let server = Server::with(|plan| change_listener(plan, |listener| listener.timeouts.write = SOON));
     runtime().block_on(async {
-        let mut client = h2(&server).await;
-        let endless = Request::get("http://test/app/endless").body(Full::default()).unwrap();
-        // Held without being read: the stream's window fills, the socket stays writable.
-        let _response = client.send_request(endless).await.unwrap();
-        while server.script.aborts().is_empty() {
+        // Windows that only reading opens again.
+        let mut client = frames(&server, 1000).await;
+        for path in ["endless", "large"] {
+            let (unread, _) = client.send_request(get(path), true).unwrap();
+            let mut unread = unread.await.unwrap().into_body();
+            // The client goes on with other streams all the while.
+            while server.access_lines().iter().all(|line| line["path"] != format!("/app/{path}")) {
+                let (answer, _) = client.send_request(get("hello"), true).unwrap();
+                assert_eq!(read(answer.await.unwrap().into_body()).await.unwrap(), b"hello");
+                tokio::time::sleep(SOON / 10).await;
+            }
+            let reset = loop {
+                // What had come before is still there; its window stays shut.
+                if let Err(error) = unread.data().await.unwrap() {
+                    break error;
+                }
+            };
+            assert_eq!(reset.reason(), Some(h2::Reason::CANCEL));
+        }
+    });
+    assert_eq!(server.script.aborts(), [ErrorCode::ClientClosed; 2]);
+    let lines = server.access_lines();
+    let unread: Vec<_> = lines.iter().filter(|line| line["path"] != "/app/hello").collect();
+    assert_eq!(unread.len(), 2);
+    assert!(unread.iter().all(|line| line["error"] == "client_closed"), "{unread:?}");
+}
+
+#[test]
+fn an_http_2_body_nobody_reads_leaves_room_for_the_others() {
+    let server = Server::start();
+    runtime().block_on(async {
+        let mut client = frames(&server, 1 << 20).await;
+        let post = |path: &str| Request::post(format!("http://test/app/{path}")).body(()).unwrap();
+        let (_unanswered, mut unread) = client.send_request(post("never"), false).unwrap();
+        unread.send_data(Bytes::from(vec![0; 1 << 20]), true).unwrap();
+        for _ in 0..20 {
+            let (answer, mut body) = client.send_request(post("echo"), false).unwrap();
+            body.send_data(Bytes::from(vec![b'x'; 1000]), true).unwrap();
+            assert_eq!(read(answer.await.unwrap().into_body()).await.unwrap(), [b'x'; 1000]);
+        }
+    });
+}
+
+#[test]
+fn an_http_2_request_that_ends_early_is_not_taken_for_whole() {
+    let server = Server::start();
+    runtime().block_on(async {
+        let mut client = frames(&server, 1 << 20).await;
+        let post = Request::post("http://test/app/read").body(()).unwrap();
+        let (_unanswered, mut body) = client.send_request(post, false).unwrap();
+        body.send_data(Bytes::from_static(b"half"), false).unwrap();
+        while server.script.arrived() < 1 {
+            tokio::time::sleep(SOON / 10).await;
+        }
+        body.send_reset(h2::Reason::CANCEL);
+        while server.script.reads().is_empty() {
             tokio::time::sleep(SOON / 10).await;
         }
     });
-    assert_eq!(server.script.aborts(), [ErrorCode::ClientClosed]);
+    assert_eq!(server.script.reads(), [Err(crate::event::BodyError::Incomplete)]);
 }
 
 #[test]
@@ -629,6 +680,26 @@ async fn h2(server: &Server) -> hyper::client::conn::http2::SendRequest<Full<Byt
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+/// A client that sees frames, and whose streams have a window of `window` bytes.
+async fn frames(server: &Server, window: u32) -> h2::client::SendRequest<Bytes> {
+    let stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let (client, connection) = h2::client::Builder::new().initial_window_size(window).handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    client.ready().await.unwrap()
+}
+
+fn get(path: &str) -> Request<()> {
+    Request::get(format!("http://test/app/{path}")).body(()).unwrap()
+}
+
+async fn read(mut body: h2::RecvStream) -> Result<Vec<u8>, h2::Error> {
+    let mut bytes = Vec::new();
+    while let Some(data) = body.data().await {
+        bytes.extend_from_slice(&data?);
+    }
+    Ok(bytes)
 }
 
 /// An address nobody listens on just now.

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::{Notify, mpsc};
 
-use crate::event::{Dispatch, ErrorCode, Event, Exchange, Fault, Fetch, Reply, Response, ResponseBody};
+use crate::event::{BodyError, Dispatch, ErrorCode, Event, Exchange, Fault, Fetch, Reply, Response, ResponseBody};
 use crate::gateway::{AppService, Gateway, Serving};
 use crate::observability::log::Logs;
 use crate::observability::metrics::Metrics;
@@ -31,6 +31,8 @@ pub(super) const SOON: Duration = Duration::from_millis(150);
 pub(super) struct Script {
     aborts: Mutex<Vec<ErrorCode>>,
     arrived: Mutex<usize>,
+    /// What `/app/read` made of its body.
+    reads: Mutex<Vec<Result<Bytes, BodyError>>>,
     /// Opens `/app/gate`.
     pub(super) release: Notify,
 }
@@ -38,6 +40,10 @@ pub(super) struct Script {
 impl Script {
     pub(super) fn aborts(&self) -> Vec<ErrorCode> {
         self.aborts.lock().unwrap().clone()
+    }
+
+    pub(super) fn reads(&self) -> Vec<Result<Bytes, BodyError>> {
+        self.reads.lock().unwrap().clone()
     }
 
     pub(super) fn arrived(&self) -> usize {
@@ -82,6 +88,12 @@ async fn act(mut fetch: Fetch, script: Arc<Script>) {
             },
             None => Ok(full(200, "no body")),
         },
+        "app/read" => {
+            let read = body.unwrap().collect().await.map(|body| body.to_bytes());
+            script.reads.lock().unwrap().push(read);
+            Ok(full(200, ""))
+        }
+        "app/large" => Ok(full(200, vec![b'x'; 1 << 20])),
         "app/head" => {
             let head = fetch.head.get();
             let mut text = format!("{} {}\n", head.method, head.url);

@@ -2,6 +2,7 @@
 //! what it takes for one and we do not, we refuse on purpose. A difference between two servers in a row is how requests
 //! are smuggled, so a difference must be a refusal.
 
+use http_body_util::BodyExt;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -13,9 +14,9 @@ fn hyper_sees(bytes: &[u8]) -> Vec<Seen> {
     runtime().block_on(async {
         let (mut client, server) = duplex(1 << 20);
         let log = Log::default();
-        let service = service_fn(|request| {
+        let service = service_fn(|request: Request<hyper::body::Incoming>| {
             let log = Arc::clone(&log);
-            async move { Ok::<_, Infallible>(note(request, log).await) }
+            async move { Ok::<_, Infallible>(note(request.map(as_ours), log).await) }
         });
         let serving = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(server), service);
         let talking = async {
@@ -27,6 +28,11 @@ fn hyper_sees(bytes: &[u8]) -> Vec<Seen> {
         let _ = tokio::join!(serving, talking);
         std::mem::take(&mut *log.lock().unwrap())
     })
+}
+
+/// A body that fails as ours do.
+fn as_ours(body: hyper::body::Incoming) -> impl Body<Data = Bytes, Error = BodyError> + Unpin {
+    body.map_err(|_| BodyError::Malformed)
 }
 
 /// The requests whose body was whole: how each of us reports another is its own affair.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, UNIX_EPOCH};
 
+use http::HeaderValue;
 use httpdate::HttpDate;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -12,6 +13,16 @@ thread_local! {
 
 /// Appends the date of now.
 pub(super) fn write(out: &mut Vec<u8>) {
+    with_text(|text| out.extend_from_slice(text.as_bytes()));
+}
+
+/// The date of now.
+pub(super) fn value() -> HeaderValue {
+    // A date is ASCII.
+    with_text(|text| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("")))
+}
+
+fn with_text<T>(give: impl FnOnce(&str) -> T) -> T {
     // Coarse is milliseconds, and a glance. A clock before 1970 is wrong, and any date as good as another.
     let second = u64::try_from(clock_gettime(ClockId::RealtimeCoarse).tv_sec).unwrap_or(0);
     NOW.with_borrow_mut(|(rendered, text)| {
@@ -19,8 +30,8 @@ pub(super) fn write(out: &mut Vec<u8>) {
             *text = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second)).to_string();
             *rendered = second;
         }
-        out.extend_from_slice(text.as_bytes());
-    });
+        give(text)
+    })
 }
 
 #[cfg(test)]
@@ -35,5 +46,6 @@ mod tests {
         write(&mut out);
         let date = httpdate::parse_http_date(std::str::from_utf8(&out).unwrap()).unwrap();
         assert!(SystemTime::now().duration_since(date).unwrap().as_secs() < 5);
+        assert_eq!(value().len(), out.len());
     }
 }
