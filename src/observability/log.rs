@@ -256,7 +256,7 @@ impl AppLog {
         if level < app.level {
             return;
         }
-        match app.quota.take(Instant::now()) {
+        match app.quota.take(message.len(), Instant::now()) {
             Verdict::Write { dropped } => {
                 app.tell(dropped);
                 app.logs.0.write(&Line {

@@ -25,7 +25,7 @@ use super::timers::Due;
 use super::turn::{self, Verdict};
 use super::worker::Worker;
 use super::{RuntimeInner, exception};
-use crate::event::wake;
+use crate::event::{ErrorCode, wake};
 use crate::plan::{EnvValue, Level};
 
 /// Memory is sampled after a turn that took so much CPU time, and every so many turns.
@@ -275,8 +275,14 @@ impl AppLoop {
 
     fn begin(&mut self, ticket: &Arc<Ticket>) -> Result<(), End> {
         self.idle_since = Instant::now();
-        let Some(token) = self.state.begin(ticket) else {
-            self.pool.finished(&self.base.worker, ticket);
+        // What has waited until its time is up is not begun: its client is gone, and others wait.
+        let in_time = ticket.deadline > self.idle_since;
+        let Some(token) = in_time.then(|| self.state.begin(ticket)).flatten() else {
+            // It may also have been taken away, or be under way: given, taken and given again, it has come twice.
+            if ticket.reclaim(self.base.worker.number) {
+                ticket.fail(ErrorCode::Timeout.into());
+                self.pool.finished(&self.base.worker, ticket);
+            }
             return Ok(());
         };
         self.turn(token, |scope, entry| call(scope, &entry.fetch, token))
@@ -333,8 +339,8 @@ impl AppLoop {
         if self.state.exhausted(token) {
             return self.end_request(token);
         }
-        let (budget, wall) = self.budget(token);
         let began = Instant::now();
+        let (budget, wall) = self.budget(token, began);
         self.base.worker.turns.begin(token, self.base.cpu, budget, wall);
         self.base.runtime.watchdog.wake();
         {
@@ -361,7 +367,9 @@ impl AppLoop {
         Ok(())
     }
 
-    fn budget(&self, token: u32) -> (Duration, Option<Instant>) {
+    /// CPU time for a turn that begins now, and when it is over the wall limit. That is not when its request is, which may
+    /// have waited for others: a client is answered in time whatever runs, and this is about code that runs for too long.
+    fn budget(&self, token: u32, now: Instant) -> (Duration, Option<Instant>) {
         match self.phase {
             Phase::Loading { cpu, deadline } => {
                 let spent = self.base.cpu.saturating_sub(cpu);
@@ -369,8 +377,8 @@ impl AppLoop {
                 (self.pool.app.limits.startup.saturating_sub(spent), Some(deadline + LEAST_BUDGET))
             }
             Phase::Ready => {
-                let (left, wall) = self.state.budget(token);
-                (left.max(LEAST_BUDGET), wall)
+                let (left, timed) = self.state.budget(token);
+                (left.max(LEAST_BUDGET), timed.then(|| now + self.pool.app.limits.wall))
             }
         }
     }

@@ -153,8 +153,9 @@ impl State {
         self.requests.borrow().contains_key(&token)
     }
 
-    /// CPU time that is left for the request's next turn, and its wall limit while it has no answer.
-    pub(super) fn budget(&self, token: u32) -> (Duration, Option<Instant>) {
+    /// CPU time that is left for the request's next turn, and whether the wall limit holds for that: while it has no
+    /// answer.
+    pub(super) fn budget(&self, token: u32) -> (Duration, bool) {
         let limit = self.pool.app.limits.cpu;
         match self.requests.borrow_mut().get_mut(&token) {
             Some(request) => {
@@ -163,10 +164,9 @@ impl State {
                     request.renewed = Instant::now();
                     request.used = Duration::ZERO;
                 }
-                let wall = (!request.answered && !request.aborted).then_some(request.ticket.deadline);
-                (limit.saturating_sub(request.used), wall)
+                (limit.saturating_sub(request.used), !request.answered && !request.aborted)
             }
-            None => (limit, None),
+            None => (limit, false),
         }
     }
 

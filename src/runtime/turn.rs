@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::event::ErrorCode;
 
-/// A turn that happens to run when its request's time is up, and soon ends by itself, costs nobody the isolate: the
-/// client has its answer from the gateway.
+/// A turn that soon ends by itself costs nobody the isolate: the client has its answer from the gateway.
 const WALL_GRACE: Duration = Duration::from_millis(100);
 
 const IDLE: u64 = 0;
@@ -29,7 +28,7 @@ pub(super) struct Turns {
     cpu_began: AtomicU64,
     /// CPU time at which it is over its limit.
     cpu_deadline: AtomicU64,
-    /// Wall time (ns since `epoch`) at which the running turn's request is over its limit.
+    /// Wall time (ns since `epoch`) at which the running turn is over its limit.
     wall_deadline: AtomicU64,
     /// Wall time (ns since `epoch`) when the running turn was told to end.
     terminated_at: AtomicU64,
@@ -99,7 +98,7 @@ impl Turns {
         self.clock.store(clock as u32, Ordering::Release);
     }
 
-    /// Begins a turn for `request` that may use `cpu` more CPU time and must be answered by `wall`.
+    /// Begins a turn for `request` that may use `cpu` more CPU time and must have ended by `wall`.
     /// `now` is the thread's CPU time.
     pub(super) fn begin(&self, request: u32, now: Duration, cpu: Duration, wall: Option<Instant>) {
         self.request.store(request, Ordering::Relaxed);

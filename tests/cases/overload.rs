@@ -42,6 +42,22 @@ fn the_wall_limit_counts_the_time_in_the_queue() {
     assert!(codes.iter().all(|outcome| *outcome == (504, "timeout".into())), "{codes:?}");
 }
 
+/// Each is at work for a while without pause, so most begin only when their wall time is nearly over.
+#[test]
+fn requests_that_begin_late_are_no_fault_of_their_app() {
+    let works = "const end = performance.now() + 180; while (performance.now() < end);";
+    let script = format!("export default {{ fetch() {{ {works} return new Response(\"done\"); }} }};");
+    let nano = Setup::new().app("busy", r#"limits isolates=1 wall="500ms" queue=1000"#, &script).start();
+    nano.get("busy", "/").says("done");
+    let outcomes: Vec<_> = together(24, |_| [(); 3].map(|()| nano.get("busy", "/").outcome())).concat();
+    let done = outcomes.iter().filter(|(status, _)| *status == 200).count();
+    assert!(done > 0, "{outcomes:?}");
+    let late = outcomes.iter().filter(|outcome| **outcome == (504, "timeout".into())).count();
+    assert_eq!(done + late, outcomes.len(), "{outcomes:?}");
+    assert_eq!(nano.metric("nano_isolate_terminations_total", &[("app", "busy")]), 0.0);
+    eventually("the app to keep up again", || (nano.get("busy", "/").text() == "done").then_some(()));
+}
+
 #[test]
 fn concurrent_requests_share_an_isolate_up_to_its_concurrency_and_then_start_another() {
     let script = "let here = 0; export default { async fetch() { const most = ++here; \
