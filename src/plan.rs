@@ -109,6 +109,8 @@ pub struct App {
     pub idle: Duration,
     /// Whether innocent requests of a lost isolate are replayed.
     pub replay: bool,
+    /// Whether every request has a global scope of its own.
+    pub fresh_context: bool,
     /// What it may reach by `fetch()`.
     pub egress: Egress,
     /// `env`, by name.

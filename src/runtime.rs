@@ -21,6 +21,7 @@ mod park;
 mod platform;
 mod pool;
 mod realm;
+mod realms;
 mod rejections;
 mod room;
 mod scripts;

@@ -10,6 +10,7 @@ mod fetch_limits;
 mod fetch_rules;
 mod forms;
 mod framing;
+mod fresh_context;
 mod headers;
 mod hostile;
 mod http2;

@@ -92,7 +92,6 @@ fn the_reference_is_refused_only_for_what_this_build_lacks() {
     let expected = [
         "TLS is",
         "TypeScript is",
-        "a fresh global scope per request is",
         "key-value storage is",
         "key-value storage is",
         "SQLite storage is",

@@ -11,7 +11,6 @@ const UNAVAILABLE: &[(&str, &str)] = &[
     ("listener.http2", "choosing the HTTP version"),
     ("listener.proxy-protocol", "the PROXY protocol"),
     ("app.entry=typescript", "TypeScript"),
-    ("app.context=fresh", "a fresh global scope per request"),
     ("app.listen=#false", "an app without a listener, reached through service bindings alone,"),
     ("app.kv", "key-value storage"),
     ("app.sqlite", "SQLite storage"),

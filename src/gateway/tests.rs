@@ -40,6 +40,7 @@ fn plan(folder: &Path) -> Plan {
         },
         idle: NEVER,
         replay: false,
+        fresh_context: false,
         egress: Egress { allow: Vec::new(), deny: Vec::new(), max_connections: 1 },
         env: BTreeMap::new(),
         log: AppLogPlan { level: Level::Info, max_lines: 1.0 },

@@ -83,6 +83,7 @@ pub(super) fn plan(
         limits: limits(&settings.limits.over(&defaults.limits)),
         idle: value(&settings.idle).or(value(&defaults.idle)).unwrap_or(IDLE),
         replay: value(&settings.replay).or(value(&defaults.replay)).unwrap_or(true),
+        fresh_context: value(&settings.fresh_context).or(value(&defaults.fresh_context)).unwrap_or(false),
         egress: egress(&defaults.fetch, &settings.fetch),
         env: env(&defaults.env, &settings.env),
         log: AppLogPlan {

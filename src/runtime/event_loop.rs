@@ -18,7 +18,8 @@ use super::mailbox::Message;
 use super::memory::{self, Usage};
 use super::modules;
 use super::pool::{LoadError, Pool};
-use super::realm::{self, Entry, Realm};
+use super::realm::{self, Engine, Entry};
+use super::realms::Realms;
 use super::scripts;
 use super::state::{Done, State};
 use super::timers::Due;
@@ -60,10 +61,10 @@ enum End {
 
 /// What the app is at.
 enum Phase {
-    /// Its modules are compiled and evaluated, from `cpu` on this thread's clock, until `deadline` at the latest: a
-    /// little before the wall limit of the request that it all began for, so that this is what its client is told.
+    /// Its modules are compiled and evaluated, which has taken `used` CPU time, until `deadline` at the latest: a little
+    /// before the wall limit of the request that it all began for, so that this is what its client is told.
     Loading {
-        cpu: Duration,
+        used: Duration,
         deadline: Instant,
     },
     Ready,
@@ -79,12 +80,12 @@ pub(super) struct EventLoop {
     /// CPU time of this thread when it was last read.
     cpu: Duration,
     alarm: Pin<Box<Sleep>>,
-    realm: Realm,
+    engine: Engine,
 }
 
 impl EventLoop {
     /// A loop for a worker without an app, on the worker's thread.
-    pub(super) fn new(realm: Realm, worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>) -> Self {
+    pub(super) fn new(engine: Engine, worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>) -> Self {
         Self {
             worker: Arc::clone(worker),
             runtime: Arc::clone(runtime),
@@ -92,19 +93,19 @@ impl EventLoop {
             tasks: Vec::new(),
             cpu: Duration::ZERO,
             alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            realm,
+            engine,
         }
     }
 
     /// Runs until the worker ends; gives the isolate back to be disposed of last.
-    pub(super) async fn run(mut self) -> Realm {
+    pub(super) async fn run(mut self) -> Engine {
         if let Some(pool) = self.app().await {
             let mut app = AppLoop::new(self, pool);
             let end = app.run().await;
             self = app.end(end);
         }
         self.tasks.clear();
-        self.realm
+        self.engine
     }
 
     /// Waits for the app.
@@ -130,9 +131,12 @@ struct AppLoop {
     base: EventLoop,
     pool: Arc<Pool>,
     state: Rc<State>,
+    realms: Realms,
     phase: Phase,
     /// The entry module, and the promise of its evaluation: modules may await.
     evaluation: Option<Evaluation>,
+    /// The app has been ready once.
+    loaded: bool,
     /// Requests that wait for the app to load.
     waiting: VecDeque<Arc<Ticket>>,
     /// Since when no request is under way.
@@ -145,18 +149,20 @@ impl AppLoop {
         let limits = &pool.app.limits;
         base.worker.pool.get_or_init(|| Arc::clone(&pool));
         base.worker.set_memory_limit(limits.memory);
-        memory::lower_limit(&mut base.realm.isolate, &base.worker, limits.memory);
+        memory::lower_limit(&mut base.engine.isolate, &base.worker, limits.memory);
         base.worker.account.open(&pool.metrics);
         base.runtime.watchdog.watch(&base.worker);
         let state = State::new(&base.worker, &pool);
-        base.realm.isolate.set_slot(Rc::clone(&state));
+        base.engine.isolate.set_slot(Rc::clone(&state));
         base.cpu = turn::thread_cpu();
         Self {
-            phase: Phase::Loading { cpu: base.cpu, deadline: Instant::now() + limits.wall / 10 * 9 },
+            realms: Realms::new(pool.app.fresh_context),
+            phase: Phase::Ready,
             evaluation: None,
             base,
             pool,
             state,
+            loaded: false,
             waiting: VecDeque::new(),
             idle_since: Instant::now(),
             turns: 0,
@@ -185,12 +191,17 @@ impl AppLoop {
             self.base.inbox = inbox;
             self.run_due()?;
             self.check_loaded()?;
+            self.begin_waiting()?;
             if !self.state.is_idle() || !self.waiting.is_empty() {
                 self.idle_since = Instant::now();
             } else if self.idle_since.elapsed() >= self.pool.app.idle && self.pool.retire(&self.base.worker) {
                 return Err(End::Retired);
             }
             wake::flush();
+            if self.realms.are_short() && self.waiting.is_empty() {
+                // Nobody waits for it yet.
+                self.load()?;
+            }
             if self.offer_at().is_some_and(|at| at <= Instant::now()) {
                 self.offer_code(scripts::offer_next);
             }
@@ -252,7 +263,7 @@ impl AppLoop {
     /// request's.
     fn offer_code(&mut self, offer: impl FnOnce(&mut v8::PinScope<'_, '_>, &State)) {
         {
-            v8::scope_with_context!(let scope, &mut self.base.realm.isolate, &self.base.realm.context);
+            v8::scope_with_context!(let scope, &mut self.base.engine.isolate, &self.base.engine.realm.context);
             offer(scope, &self.state);
         }
         let now = turn::thread_cpu();
@@ -262,13 +273,30 @@ impl AppLoop {
 
     fn handle(&mut self, message: Message) -> Result<(), End> {
         match message {
-            Message::Request(ticket) if matches!(self.phase, Phase::Loading { .. }) => self.waiting.push_back(ticket),
-            Message::Request(ticket) => self.begin(&ticket)?,
+            Message::Request(ticket) => {
+                self.waiting.push_back(ticket);
+                self.begin_waiting()?;
+            }
             Message::Abort(ticket) => self.abort(&ticket)?,
             Message::Task(task, Duration::ZERO) => self.turn(0, |_, _| task.run())?,
             Message::Task(task, delay) => self.base.tasks.push((Instant::now() + delay, task)),
             Message::Retire if self.pool.retire(&self.base.worker) => return Err(End::Retired),
             Message::Retire | Message::Bind(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Begins what has waited, as far as there is a realm for it.
+    fn begin_waiting(&mut self) -> Result<(), End> {
+        while let Some(ticket) = self.waiting.pop_front() {
+            if self.realms.are_short() && matches!(self.phase, Phase::Ready) {
+                self.load()?;
+            }
+            if let Phase::Loading { .. } = self.phase {
+                self.waiting.push_front(ticket);
+                return Ok(());
+            }
+            self.begin(&ticket)?;
         }
         Ok(())
     }
@@ -285,6 +313,7 @@ impl AppLoop {
             }
             return Ok(());
         };
+        self.realms.begin();
         self.turn(token, |scope, entry| call(scope, &entry.fetch, token))
     }
 
@@ -300,14 +329,18 @@ impl AppLoop {
         if goes_on { Ok(()) } else { self.end_request(token) }
     }
 
-    /// Ends a request that JavaScript has not ended itself. What is left of it there goes in a turn of nobody's.
+    /// Ends a request that JavaScript has not ended itself. What is left of it there goes in a turn of nobody's, or with its
+    /// realm.
     fn end_request(&mut self, token: u32) -> Result<(), End> {
         self.state.end(token);
+        if self.realms.end(token) {
+            return Ok(());
+        }
         self.turn(0, |scope, entry| call(scope, &entry.drop, token))
     }
 
     fn settle(&mut self, done: Done) -> Result<(), End> {
-        if done.request != 0 && !self.state.is_live(done.request) {
+        if !self.state.is_wanted(done.request) {
             return Ok(());
         }
         self.turn(done.request, |scope, _| (done.settle)(scope))
@@ -344,10 +377,12 @@ impl AppLoop {
         self.base.worker.turns.begin(token, self.base.cpu, budget, wall);
         self.base.runtime.watchdog.wake();
         {
-            v8::scope_with_context!(let scope, &mut self.base.realm.isolate, &self.base.realm.context);
+            let Engine { isolate, realm: first, .. } = &mut self.base.engine;
+            let realm = self.realms.of(token).unwrap_or(first);
+            v8::scope_with_context!(let scope, isolate, &realm.context);
             realm::enter_request(scope, token);
             v8::tc_scope!(let scope, scope);
-            run(scope, &self.base.realm.entry);
+            run(scope, &realm.entry);
             if !scope.has_terminated()
                 && let Some(error) = scope.exception()
             {
@@ -364,6 +399,7 @@ impl AppLoop {
         self.account(token, began);
         self.base.worker.turns.end().map_err(End::Condemned)?;
         self.state.flush();
+        self.realms.tidy(&self.state);
         Ok(())
     }
 
@@ -371,12 +407,11 @@ impl AppLoop {
     /// have waited for others: a client is answered in time whatever runs, and this is about code that runs for too long.
     fn budget(&self, token: u32, now: Instant) -> (Duration, Option<Instant>) {
         match self.phase {
-            Phase::Loading { cpu, deadline } => {
-                let spent = self.base.cpu.saturating_sub(cpu);
+            Phase::Loading { used, deadline } if !self.state.is_live(token) => {
                 // The turn that finds at the deadline that nothing has settled is not over it.
-                (self.pool.app.limits.startup.saturating_sub(spent), Some(deadline + LEAST_BUDGET))
+                (self.pool.app.limits.startup.saturating_sub(used), Some(deadline + LEAST_BUDGET))
             }
-            Phase::Ready => {
+            _ => {
                 let (left, timed) = self.state.budget(token);
                 (left.max(LEAST_BUDGET), timed.then(|| now + self.pool.app.limits.wall))
             }
@@ -399,6 +434,11 @@ impl AppLoop {
             used
         };
         self.state.charge(token, used);
+        if let Phase::Loading { used: loading, .. } = &mut self.phase
+            && !self.state.is_live(token)
+        {
+            *loading += used;
+        }
         if self.base.worker.turns.verdict().is_some() {
             // It is over: a collection now could outlast the watchdog's patience.
             return;
@@ -410,7 +450,7 @@ impl AppLoop {
         // What the loop itself has used since is nobody's.
         self.base.cpu = turn::thread_cpu();
         let worker = &self.base.worker;
-        let (usage, fits) = memory::sample(&mut self.base.realm.isolate, worker, 0);
+        let (usage, fits) = memory::sample(&mut self.base.engine.isolate, worker, 0);
         if !fits {
             worker.turns.condemn(Verdict::Memory);
         }
@@ -422,24 +462,31 @@ impl AppLoop {
         self.base.runtime.room.takes(&self.base.worker, usage.held);
     }
 
-    /// Compiles the app's modules and begins to evaluate them.
+    /// Compiles the app's modules and begins to evaluate them: in the one realm, or in a new one for the next request.
     fn load(&mut self) -> Result<(), End> {
+        self.phase =
+            Phase::Loading { used: Duration::ZERO, deadline: Instant::now() + self.pool.app.limits.wall / 10 * 9 };
+        let token = self.realms.prepare(&mut self.base.engine.isolate, &self.state);
         let mut evaluation = Err(LoadError("the app's code could not be run".to_owned()));
         let (state, entry) = (Rc::clone(&self.state), &Arc::clone(&self.pool).app.entry);
-        self.turn(0, |scope, _| evaluation = modules::load(scope, &state, entry))?;
+        self.turn(token, |scope, _| evaluation = modules::load(scope, &state, entry))?;
         self.evaluation = Some(evaluation.map_err(End::Unloadable)?);
         self.check_loaded()
     }
 
-    /// Once the modules are evaluated, takes the app's handlers from them and begins what has waited.
+    /// Once the modules are evaluated, takes the app's handlers from them: a request can begin.
     fn check_loaded(&mut self) -> Result<(), End> {
         let Phase::Loading { deadline, .. } = self.phase else { return Ok(()) };
         let Some(evaluation) = self.evaluation.take() else { return Ok(()) };
         let mut installed = Ok(false);
         let app = Arc::clone(&self.pool.app);
-        self.turn(0, |scope, entry| installed = install(scope, entry, &evaluation, &app.env))?;
+        let token = self.realms.prepared();
+        self.turn(token, |scope, entry| installed = install(scope, entry, &evaluation, &app.env))?;
         if installed.map_err(End::Unloadable)? {
             self.phase = Phase::Ready;
+            if std::mem::replace(&mut self.loaded, true) {
+                return Ok(());
+            }
             let (modules, cached) = self.state.scripts.counts();
             tracing::debug!(
                 app = &*app.name,
@@ -447,12 +494,9 @@ impl AppLoop {
                 cached,
                 "loaded; of its larger modules, some came from the code cache"
             );
-            let (usage, _) = memory::sample(&mut self.base.realm.isolate, &self.base.worker, 0);
+            let (usage, _) = memory::sample(&mut self.base.engine.isolate, &self.base.worker, 0);
             self.publish(usage);
             self.pool.loaded(&self.base.worker);
-            while let Some(ticket) = self.waiting.pop_front() {
-                self.begin(&ticket)?;
-            }
             return Ok(());
         }
         if deadline <= Instant::now() {
@@ -481,7 +525,7 @@ impl AppLoop {
             End::Condemned(verdict) => {
                 let (limits, culprit) = (&self.pool.app.limits, worker.turns.culprit());
                 let text = match verdict {
-                    Verdict::Cpu if matches!(self.phase, Phase::Loading { .. }) => {
+                    Verdict::Cpu if matches!(self.phase, Phase::Loading { .. }) && !self.state.is_live(culprit) => {
                         format!("loading took more CPU time than limits startup ({:?})", limits.startup)
                     }
                     Verdict::Cpu => format!("a request took more CPU time than limits cpu ({:?})", limits.cpu),
@@ -495,7 +539,7 @@ impl AppLoop {
         self.base.runtime.watchdog.unwatch(&worker);
         worker.account.close();
         self.base.runtime.room.takes(&worker, 0);
-        self.base.realm.isolate.remove_slot::<Rc<State>>();
+        self.base.engine.isolate.remove_slot::<Rc<State>>();
         self.base
     }
 }

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 use url::Url;
@@ -34,7 +35,7 @@ enum Kind {
     Wasm,
 }
 
-/// The modules one isolate has.
+/// The modules one realm has.
 #[derive(Default)]
 pub(super) struct Modules {
     /// By path and kind.
@@ -42,6 +43,20 @@ pub(super) struct Modules {
     /// What a synthetic module exports.
     exports: ByModule<v8::Global<v8::Value>>,
     paths: ByModule<String>,
+}
+
+impl Modules {
+    /// Lets go of them all.
+    pub(super) fn clear(&self) {
+        self.compiled.take();
+        self.exports.0.take();
+        self.paths.0.take();
+    }
+}
+
+/// The modules of the current realm.
+fn of(scope: &v8::PinScope<'_, '_>) -> Rc<Modules> {
+    scope.get_current_context().get_slot().expect("every realm is made with them")
 }
 
 /// Something known of a module. V8 gives modules a hash that is not quite unique.
@@ -149,7 +164,7 @@ fn module<'s>(
     path: &str,
     kind: Kind,
 ) -> Option<v8::Local<'s, v8::Module>> {
-    if let Some(module) = state.modules.compiled.borrow().get(&(path.to_owned(), kind)) {
+    if let Some(module) = of(scope).compiled.borrow().get(&(path.to_owned(), kind)) {
         return Some(v8::Local::new(scope, module));
     }
     let source = match state.pool.sources.load(path) {
@@ -161,17 +176,16 @@ fn module<'s>(
     };
     let module = match kind {
         Kind::JavaScript => {
-            let text = text(scope, path, &source.bytes)?;
-            scripts::compile(scope, state, &name(path), &source, text)?
+            scripts::compile(scope, state, &name(path), &source, |scope| text(scope, path, &source.bytes))?
         }
         Kind::Json => {
             let text = text(scope, path, &source.bytes)?;
             let value = json(scope, path, text)?;
-            synthetic(scope, state, path, value)?
+            synthetic(scope, path, value)?
         }
         Kind::Text => {
             let value = text(scope, path, &source.bytes)?.into();
-            synthetic(scope, state, path, value)?
+            synthetic(scope, path, value)?
         }
         Kind::Bytes => {
             let Some(value) = memory::bytes(scope, &source.bytes) else {
@@ -179,16 +193,16 @@ fn module<'s>(
                 return None;
             };
             let value = value.into();
-            synthetic(scope, state, path, value)?
+            synthetic(scope, path, value)?
         }
         Kind::Wasm => {
             let value = v8::WasmModuleObject::compile(scope, &source.bytes)?.into();
-            synthetic(scope, state, path, value)?
+            synthetic(scope, path, value)?
         }
     };
     let handle = v8::Global::new(scope, module);
-    state.modules.paths.insert(scope, module, path.to_owned());
-    state.modules.compiled.borrow_mut().insert((path.to_owned(), kind), handle);
+    of(scope).paths.insert(scope, module, path.to_owned());
+    of(scope).compiled.borrow_mut().insert((path.to_owned(), kind), handle);
     Some(module)
 }
 
@@ -228,13 +242,12 @@ fn json<'s>(
 
 fn synthetic<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    state: &State,
     path: &str,
     value: v8::Local<'_, v8::Value>,
 ) -> Option<v8::Local<'s, v8::Module>> {
     let (name, default) = (v8::String::new(scope, &name(path))?, v8::String::new(scope, "default")?);
     let module = v8::Module::create_synthetic_module(scope, name, &[default], export_default);
-    state.modules.exports.insert(scope, module, v8::Global::new(scope, value));
+    of(scope).exports.insert(scope, module, v8::Global::new(scope, value));
     Some(module)
 }
 
@@ -244,8 +257,7 @@ fn export_default<'s>(
 ) -> Option<v8::Local<'s, v8::Value>> {
     // SAFETY: V8 calls this with its context on the stack.
     v8::callback_scope!(unsafe scope, context);
-    let state = state::of(scope);
-    let value = state.modules.exports.get(module)?;
+    let value = of(scope).exports.get(module)?;
     let value = v8::Local::new(scope, value);
     let default = v8::String::new(scope, "default")?;
     module.set_synthetic_module_export(scope, default, value)?;
@@ -266,7 +278,7 @@ fn resolve<'s>(
     v8::callback_scope!(unsafe scope, context);
     let state = state::of(scope);
     let specifier = specifier.to_rust_string_lossy(scope);
-    let referrer = state.modules.paths.get(referrer)?;
+    let referrer = of(scope).paths.get(referrer)?;
     let found = kind_of(scope, attributes, 3).and_then(|kind| target(&specifier, &referrer, kind));
     match found {
         Ok((path, kind)) => module(scope, &state, &path, kind),
@@ -338,8 +350,7 @@ pub(super) unsafe extern "C" fn initialize_import_meta(
 ) {
     // SAFETY: V8 calls this with its context on the stack.
     v8::callback_scope!(unsafe scope, context);
-    let state = state::of(scope);
-    let Some(path) = state.modules.paths.get(module) else { return };
+    let Some(path) = of(scope).paths.get(module) else { return };
     if let (Some(key), Some(value)) = (v8::String::new(scope, "url"), v8::String::new(scope, &name(&path))) {
         meta.create_data_property(scope, key.into(), value.into());
     }

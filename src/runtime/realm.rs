@@ -1,20 +1,29 @@
-//! An isolate with its one context, made from the snapshot, and the way into it.
+//! An isolate and its realms, made from the snapshot, and the way into them.
 
 use std::ffi::c_void;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use super::modules::Modules;
 use super::worker::Worker;
 use super::{RuntimeInner, memory, modules, rejections, snapshot};
 
 /// Young generation of every isolate: small, for there are many; objects that live pass on soon.
 const YOUNG_GENERATION: usize = 6 << 20;
 
-/// An isolate and its context. Entered on this thread as long as it lives.
+/// An isolate and its first realm. Entered on this thread as long as it lives.
+pub(super) struct Engine {
+    pub(super) realm: Realm,
+    pub(super) isolate: v8::OwnedIsolate,
+    runtime: Arc<RuntimeInner>,
+}
+
+/// A global scope of its own (ECMA-262 §9.3): the web platform as the snapshot has it, and the modules of an app once they
+/// are loaded.
 pub(super) struct Realm {
     pub(super) context: v8::Global<v8::Context>,
     pub(super) entry: Entry,
-    pub(super) isolate: v8::OwnedIsolate,
-    runtime: Arc<RuntimeInner>,
+    modules: Rc<Modules>,
 }
 
 /// What Rust calls in JavaScript.
@@ -31,10 +40,10 @@ pub(super) struct Entry {
     pub(super) timer: v8::Global<v8::Function>,
 }
 
-/// The context, where only the isolate is at hand.
+/// The first realm's context, where only the isolate is at hand.
 struct MainContext(v8::Global<v8::Context>);
 
-impl Realm {
+impl Engine {
     /// Makes an isolate on the calling thread, with the largest limits any app has.
     pub(super) fn new(runtime: &Arc<RuntimeInner>, worker: &Arc<Worker>) -> Self {
         let params = runtime
@@ -53,33 +62,46 @@ impl Realm {
         isolate.set_host_import_module_dynamically_callback(modules::import_dynamically);
         isolate.set_host_initialize_import_meta_object_callback(modules::initialize_import_meta);
         memory::watch(&mut isolate, worker);
+        let realm = Realm::new(&mut isolate);
+        isolate.set_slot(MainContext(realm.context.clone()));
+        Self { realm, isolate, runtime: Arc::clone(runtime) }
+    }
+}
 
-        let (context, entry) = {
-            v8::scope!(let scope, &mut isolate);
-            let context = v8::Context::new(scope, v8::ContextOptions::default());
-            let scope = &mut v8::ContextScope::new(scope, context);
-            // No eval, no new Function: an app's code is its files.
-            context.set_allow_generation_from_strings(false);
-            let entry = scope
-                .get_context_data_from_snapshot_once::<v8::Object>(snapshot::ENTRY)
-                .expect("the snapshot was made with it");
-            let entry = Entry {
-                install: function(scope, entry, "install"),
-                fetch: function(scope, entry, "fetch"),
-                abort: function(scope, entry, "abort"),
-                drop: function(scope, entry, "drop"),
-                timer: function(scope, entry, "timer"),
-            };
-            (v8::Global::new(scope, context), entry)
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.runtime.foreground.unregister(address(&self.isolate));
+    }
+}
+
+impl Realm {
+    /// A realm as good as new: what runs in others leaves no trace in it.
+    pub(super) fn new(isolate: &mut v8::Isolate) -> Self {
+        v8::scope!(let scope, isolate);
+        let context = v8::Context::new(scope, v8::ContextOptions::default());
+        let scope = &mut v8::ContextScope::new(scope, context);
+        // No eval, no new Function: an app's code is its files.
+        context.set_allow_generation_from_strings(false);
+        let modules = Rc::new(Modules::default());
+        context.set_slot(Rc::clone(&modules));
+        let entry = scope
+            .get_context_data_from_snapshot_once::<v8::Object>(snapshot::ENTRY)
+            .expect("the snapshot was made with it");
+        let entry = Entry {
+            install: function(scope, entry, "install"),
+            fetch: function(scope, entry, "fetch"),
+            abort: function(scope, entry, "abort"),
+            drop: function(scope, entry, "drop"),
+            timer: function(scope, entry, "timer"),
         };
-        isolate.set_slot(MainContext(context.clone()));
-        Self { context, entry, isolate, runtime: Arc::clone(runtime) }
+        Self { context: v8::Global::new(scope, context), entry, modules }
     }
 }
 
 impl Drop for Realm {
     fn drop(&mut self) {
-        self.runtime.foreground.unregister(address(&self.isolate));
+        // They hold on to the context, which holds on to them.
+        self.modules.clear();
     }
 }
 

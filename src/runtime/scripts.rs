@@ -28,7 +28,9 @@ pub(super) struct Scripts {
 
 struct Script {
     key: Key,
-    module: v8::Global<v8::Module>,
+    text: v8::Global<v8::String>,
+    /// What all modules of this source share, whatever realm they are in.
+    code: v8::Global<v8::UnboundModuleScript>,
     /// Bytes of its code that the cache has; 0 for none.
     kept: usize,
 }
@@ -44,9 +46,16 @@ impl Scripts {
         (self.all.borrow().len(), self.deserialised.get())
     }
 
-    fn add(&self, key: Key, module: v8::Global<v8::Module>, kept: usize) {
+    /// The text of a source that was compiled before, for another realm: V8 finds its code by it.
+    fn text<'s>(&self, scope: &v8::PinScope<'s, '_, ()>, key: &Key) -> Option<v8::Local<'s, v8::String>> {
+        let all = self.all.borrow();
+        all.iter().find(|script| script.key == *key).map(|script| v8::Local::new(scope, &script.text))
+    }
+
+    fn add(&self, script: Script) {
         let mut all = self.all.borrow_mut();
-        all.push(Script { key, module, kept });
+        let kept = script.kept;
+        all.push(script);
         if kept > 0 {
             self.deserialised.set(self.deserialised.get() + 1);
             // Nothing to be done for it, but those before it come first.
@@ -63,17 +72,25 @@ pub(super) fn compile<'s>(
     state: &State,
     name: &str,
     source: &Source,
-    text: v8::Local<'_, v8::String>,
+    text: impl FnOnce(&mut v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::String>>,
 ) -> Option<v8::Local<'s, v8::Module>> {
     let name = v8::String::new(scope, name)?;
     let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, true, None);
+    let compile = |scope: &mut v8::PinScope<'s, '_>, text| {
+        script_compiler::compile_module(scope, &mut script_compiler::Source::new(text, Some(&origin)))
+    };
     if source.bytes.len() < SMALLEST {
-        return script_compiler::compile_module(scope, &mut script_compiler::Source::new(text, Some(&origin)));
+        let text = text(scope)?;
+        return compile(scope, text);
     }
     let cache = &state.pool.code_cache;
     let key = cache.key(&source.hash);
+    if let Some(text) = state.scripts.text(scope, &key) {
+        return compile(scope, text);
+    }
+    let text = text(scope)?;
     let (module, kept) = match cache.read(&state.pool.app.name, &key, |bytes| memory::charge(scope, bytes)) {
-        None => (script_compiler::compile_module(scope, &mut script_compiler::Source::new(text, Some(&origin)))?, 0),
+        None => (compile(scope, text)?, 0),
         Some(kept) => {
             let data = CachedData::new(kept.code());
             // Dropped before `kept`, whose bytes it points to.
@@ -88,7 +105,8 @@ pub(super) fn compile<'s>(
             (module, if rejected { 0 } else { kept.code().len() })
         }
     };
-    state.scripts.add(key, v8::Global::new(scope, module), kept);
+    let code = module.get_unbound_module_script(scope);
+    state.scripts.add(Script { key, text: v8::Global::new(scope, text), code: v8::Global::new(scope, code), kept });
     Some(module)
 }
 
@@ -113,8 +131,7 @@ pub(super) fn offer_grown(scope: &mut v8::PinScope<'_, '_>, state: &State, is_ti
 
 impl Script {
     fn offer(&mut self, scope: &mut v8::PinScope<'_, '_>, state: &State) {
-        let module = v8::Local::new(scope, &self.module);
-        let Some(code) = module.get_unbound_module_script(scope).create_code_cache() else { return };
+        let Some(code) = v8::Local::new(scope, &self.code).create_code_cache() else { return };
         let given = state.scripts.given.get() + code.len();
         if code.len() <= self.kept + self.kept / 8 || given > SHARE {
             return;

@@ -15,7 +15,6 @@ use tokio::task::AbortHandle;
 
 use super::exchange::{SharedHead, Stream, Ticket};
 use super::fetches::Fetches;
-use super::modules::Modules;
 use super::pool::Pool;
 use super::rejections::Rejections;
 use super::scripts::Scripts;
@@ -31,7 +30,6 @@ const LONGEST_STREAK: u32 = 16;
 pub(crate) struct State {
     pub(super) worker: Arc<Worker>,
     pub(super) pool: Arc<Pool>,
-    pub(super) modules: Modules,
     pub(super) scripts: Scripts,
     pub(super) rejections: Rejections,
     pub(super) timers: RefCell<Timers>,
@@ -39,6 +37,9 @@ pub(crate) struct State {
     pub(crate) fetches: Fetches,
     requests: RefCell<FxHashMap<u32, Request>>,
     last_token: Cell<u32>,
+    /// The token of a realm that waits for its request; 0 for none.
+    prepared: Cell<u32>,
+    begun: Cell<bool>,
     /// What the running turn answers, sent when it has ended well.
     outbox: RefCell<Vec<(Arc<Ticket>, Outgoing)>>,
     /// Requests that ended in the running turn.
@@ -89,13 +90,14 @@ impl State {
         Rc::new(Self {
             worker: Arc::clone(worker),
             pool: Arc::clone(pool),
-            modules: Modules::default(),
             scripts: Scripts::default(),
             rejections: Rejections::default(),
             timers: RefCell::default(),
             fetches: Fetches::new(Arc::clone(&pool.egress)),
             requests: RefCell::default(),
             last_token: Cell::new(0),
+            prepared: Cell::new(0),
+            begun: Cell::new(false),
             outbox: RefCell::default(),
             ended: RefCell::default(),
             done: RefCell::default(),
@@ -109,13 +111,22 @@ impl State {
 
     // What the event loop does.
 
-    /// Takes a request in; `None` if it is no longer this worker's to begin.
+    /// A token that no request has, for the realm of one that is yet to come.
+    pub(super) fn prepare(&self) -> u32 {
+        self.prepared.set(self.next_token());
+        self.prepared.get()
+    }
+
+    /// Takes a request in, with the prepared token if there is one; `None` if it is no longer this worker's to begin.
     pub(super) fn begin(&self, ticket: &Arc<Ticket>) -> Option<u32> {
-        let token = self.next_token();
+        let prepared = self.prepared.get();
+        let token = if prepared == 0 { self.next_token() } else { prepared };
         let head = ticket.head()?;
         if !ticket.begin(self.worker.number, token) {
             return None;
         }
+        self.prepared.set(0);
+        self.begun.set(true);
         let request = Request {
             ticket: Arc::clone(ticket),
             head,
@@ -145,12 +156,22 @@ impl State {
 
     /// Whether a request has been under way.
     pub(super) fn has_begun(&self) -> bool {
-        self.last_token.get() != 0
+        self.begun.get()
+    }
+
+    /// How many requests are under way.
+    pub(super) fn live(&self) -> usize {
+        self.requests.borrow().len()
     }
 
     /// Whether the request is under way.
     pub(super) fn is_live(&self, token: u32) -> bool {
         self.requests.borrow().contains_key(&token)
+    }
+
+    /// Whether what is done for `token` still matters to anyone: 0 is nobody's, and goes on.
+    pub(super) fn is_wanted(&self, token: u32) -> bool {
+        token == 0 || token == self.prepared.get() || self.is_live(token)
     }
 
     /// CPU time that is left for the request's next turn, and whether the wall limit holds for that: while it has no
@@ -266,7 +287,7 @@ impl State {
         let requests = self.requests.borrow();
         let request = requests.get(&token);
         request.inspect(|request| request.ticket.set_unrepeatable());
-        request.is_some() || token == 0
+        self.is_wanted(token)
     }
 
     /// Since when this isolate has its app.

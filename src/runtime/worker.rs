@@ -14,7 +14,7 @@ use super::memory::{self, Account, Buffers};
 use super::park::Spot;
 use super::platform::TaskSink;
 use super::pool::Pool;
-use super::realm::Realm;
+use super::realm::Engine;
 use super::room::Share;
 use super::turn::{Turns, Verdict};
 use super::{RuntimeInner, realm};
@@ -192,14 +192,14 @@ fn run(worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>, tokio: tokio::runtime:
     worker.turns.adopt_thread();
     worker.held.get_or_init(wake::hold_back);
     CURRENT.set(Some((Arc::clone(worker), Arc::clone(runtime))));
-    let mut realm = Realm::new(runtime, worker);
-    let spot = worker.spot.enter(runtime.watchdog.signal, &mut realm.isolate);
-    worker.isolate.get_or_init(|| realm.isolate.thread_safe_handle());
+    let mut engine = Engine::new(runtime, worker);
+    let spot = worker.spot.enter(runtime.watchdog.signal, &mut engine.isolate);
+    worker.isolate.get_or_init(|| engine.isolate.thread_safe_handle());
     let tasks = tokio::task::LocalSet::new();
-    let realm = tasks.block_on(&tokio, async { EventLoop::new(realm, worker, runtime).run().await });
+    let engine = tasks.block_on(&tokio, async { EventLoop::new(engine, worker, runtime).run().await });
     // What JavaScript began goes before the isolate does: it holds handles.
     drop(tasks);
-    drop(realm);
+    drop(engine);
     drop(spot);
     if worker.turns.is_lost() {
         runtime.watchdog.found();

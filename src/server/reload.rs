@@ -214,13 +214,14 @@ fn fate(same_plan: bool, sources_changed: impl FnOnce() -> bool, is_warm: impl F
 /// Whether two plans of an app ask for the same pool. What it claims is the route table's matter. Every field is
 /// named, so that a new one has to be thought of here.
 fn same_pool(one: &App, other: &App) -> bool {
-    let App { name, folder, entry, limits, idle, replay, egress, env, log, claims: _ } = one;
+    let App { name, folder, entry, limits, idle, replay, fresh_context, egress, env, log, claims: _ } = one;
     *name == other.name
         && *folder == other.folder
         && *entry == other.entry
         && *limits == other.limits
         && *idle == other.idle
         && *replay == other.replay
+        && *fresh_context == other.fresh_context
         && *egress == other.egress
         && *env == other.env
         && *log == other.log
