@@ -14,6 +14,7 @@ mod inspect;
 mod mime;
 mod multipart;
 mod performance;
+mod pipe;
 mod structured_clone;
 mod timers;
 mod url;
@@ -67,6 +68,7 @@ pub const REGISTRY: &[Extension] = &[
     extension!("response", &[]),
     extension!("integrity", &[]),
     extension!("fetch", fetch::OPS),
+    extension!("pipe", pipe::OPS),
     extension!("event", event::OPS),
     extension!("scope", &[]),
 ];

@@ -24,6 +24,7 @@ mod memory;
 mod metrics;
 mod modules;
 mod overload;
+mod pass_through;
 mod reload;
 mod room;
 mod routing;

@@ -155,7 +155,13 @@
       take(controller, read);
       return undefined;
     };
-    return create(pull, () => undefined, 0);
+    const stream = create(pull, () => undefined, 0);
+    stream.native = {
+      __proto__: null,
+      pipe: (to) => ops.pipe_request(to, token),
+      end: () => stream.controller.close(),
+    };
+    return stream;
   }
 
   /** An untouched incoming body, whole. */

@@ -5,7 +5,7 @@
 // `waitUntil` has settled.
 
 (function (nano) {
-  const { ops, entry, fetch, context, timers, endGroups, DOMException } = nano;
+  const { ops, entry, fetch, context, pipe, timers, endGroups, DOMException } = nano;
   const { Event, createTrusted, fire, globalTarget, hasListener } = nano.events;
   const {
     Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, PromiseResolve, ReflectApply,
@@ -83,7 +83,7 @@
       }
     }
 
-    /** Chunk by chunk, each as soon as the client has room for it. */
+    /** Chunk by chunk, each as soon as the client has room for it; without us, where it comes from no script. */
     #pump(stream) {
       const token = this.#token;
       this.#stream = stream;
@@ -95,6 +95,16 @@
         cancel(stream, clientLeft());
         end();
       };
+      const close = () => {
+        // Cancelling closes it too, but then it is not complete.
+        if (!this.#clientLeft) ops.stream_close(token);
+        end();
+      };
+      const fail = (error) => {
+        if (!this.#clientLeft) ops.stream_error(token, error);
+        end();
+      };
+      if (pipe(stream, token, { __proto__: null, close, leave, error: fail })) return;
       new Reader(stream).readOn({
         chunk(chunk, next) {
           if (!isUint8Array(chunk)) {
@@ -109,15 +119,8 @@
           else if (written === false) leave();
           else uponPromise(written, (taken) => (taken ? next() : leave()), leave);
         },
-        close: () => {
-          // Cancelling closes it too, but then it is not complete.
-          if (!this.#clientLeft) ops.stream_close(token);
-          end();
-        },
-        error(error) {
-          ops.stream_error(token, error);
-          end();
-        },
+        close,
+        error: fail,
       });
     }
 

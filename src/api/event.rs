@@ -16,7 +16,8 @@ use crate::runtime::{self, Op};
 const FIELDS: u32 = 1000;
 const HEAD: usize = 256 << 10;
 
-const UNTAKEN: &str = "the app's clients have not taken twice as much of its responses as its isolates may use";
+pub(super) const UNTAKEN: &str =
+    "the app's clients have not taken twice as much of its responses as its isolates may use";
 
 /// The native functions of `event.js`, `request.js` and `body.js`.
 pub const OPS: &[Op] = crate::ops![
@@ -103,7 +104,10 @@ fn request_read(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_
 }
 
 /// The next data frame; `None` at the end, and again after it.
-fn poll_read(body: &mut Option<RequestBody>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+pub(super) fn poll_read(
+    body: &mut Option<RequestBody>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, BodyError>>> {
     loop {
         let Some(open) = body else { return Poll::Ready(None) };
         let frame = match open.as_mut().poll_frame(cx) {
@@ -139,11 +143,16 @@ fn chunk<'s>(
                 error(scope, "the app's memory limit leaves no room for the request body", v8::Exception::range_error)
             })
         }
-        Some(Err(failure)) => Err(error(scope, &failure.to_string(), v8::Exception::type_error)),
+        Some(Err(failure)) => Err(unreadable(scope, failure)),
     }
 }
 
-fn error<'s>(
+/// Why an app cannot read the body, as it is told.
+pub(super) fn unreadable<'s>(scope: &mut PinScope<'s, '_>, failure: BodyError) -> Local<'s, Value> {
+    error(scope, &failure.to_string(), v8::Exception::type_error)
+}
+
+pub(super) fn error<'s>(
     scope: &mut PinScope<'s, '_>,
     message: &str,
     class: impl FnOnce(&PinScope<'s, '_>, Local<'_, v8::String>) -> Local<'s, Value>,

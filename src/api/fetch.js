@@ -288,6 +288,14 @@
       };
       const stream = create(pull, () => this.#finish(), 0);
       this.#controller = stream.controller;
+      stream.native = {
+        __proto__: null,
+        pipe: (to) => ops.pipe_fetch(to, id),
+        end: () => {
+          this.#finish();
+          stream.controller.close();
+        },
+      };
       return stream;
     }
 

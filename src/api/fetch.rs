@@ -165,7 +165,7 @@ fn latin1<'s>(scope: &mut PinScope<'s, '_>, bytes: &[u8]) -> Local<'s, Value> {
 }
 
 /// Logs why, and makes what the app gets.
-fn failed<'s>(
+pub(super) fn failed<'s>(
     scope: &mut PinScope<'s, '_>,
     state: &State,
     request: u32,

@@ -26,6 +26,8 @@
     /** The reader the stream is locked to. */
     reader = undefined;
     controller = undefined;
+    /** `{ pipe, end }` where the chunks come from no script (pipe.js). */
+    native = undefined;
     /** The ReadableStream an app sees, once it does. */
     object = undefined;
 

@@ -122,6 +122,11 @@ impl Fetches {
 }
 
 impl Arriving {
+    /// Whether what comes is not yet what the app reads.
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.decoder.is_some()
+    }
+
     /// Waits for something to go on with.
     pub(crate) fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<Input, Failure>> {
         if self.busy {

@@ -326,8 +326,8 @@ impl State {
     }
 
     /// `data` as part of a response; `None` if the app's clients have too much yet to take.
-    pub(crate) fn charge_unsent(&self, data: Vec<u8>) -> Option<Bytes> {
-        self.pool.unsent.charge(data)
+    pub(crate) fn charge_unsent(&self, data: impl Into<Bytes>) -> Option<Bytes> {
+        self.pool.unsent.charge(data.into())
     }
 
     /// Answers a request when the running turn has ended. With `streamed`, the body is what is written afterwards.

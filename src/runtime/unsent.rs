@@ -27,9 +27,9 @@ impl Unsent {
     }
 
     /// `data`, charged to the account for as long as any part of it is referred to; `None` if that is full.
-    pub(super) fn charge(self: &Arc<Self>, data: Vec<u8>) -> Option<Bytes> {
+    pub(super) fn charge(self: &Arc<Self>, data: Bytes) -> Option<Bytes> {
         if data.len() <= SMALL {
-            return Some(data.into());
+            return Some(data);
         }
         let most = self.plenty.saturating_mul(2);
         let after = |used: usize| used.checked_add(data.len()).filter(|after| *after <= most);
@@ -39,7 +39,7 @@ impl Unsent {
 }
 
 struct Charged {
-    data: Vec<u8>,
+    data: Bytes,
     account: Arc<Unsent>,
 }
 
@@ -62,15 +62,16 @@ mod tests {
     #[test]
     fn what_is_taken_makes_room_and_what_is_small_needs_none() {
         let account = Unsent::new(100_000);
-        let mut first = account.charge(vec![1; 150_000]).unwrap();
+        let charge = |byte: u8, len: usize| account.charge(vec![byte; len].into());
+        let mut first = charge(1, 150_000).unwrap();
         assert!(account.is_plenty());
-        assert!(account.charge(vec![2; 50_001]).is_none());
+        assert!(charge(2, 50_001).is_none());
         let rest = first.split_off(149_999);
         drop(first);
         assert!(account.is_plenty(), "its last byte keeps a buffer alive");
-        assert!(account.charge(vec![3; SMALL]).is_some());
+        assert!(charge(3, SMALL).is_some());
         drop(rest);
         assert!(!account.is_plenty());
-        assert!(account.charge(vec![2; 200_000]).is_some());
+        assert!(charge(2, 200_000).is_some());
     }
 }
