@@ -125,7 +125,7 @@ impl Pool {
         let _ = tokio::time::timeout(limit, async {
             loop {
                 let idle = self.idle.notified();
-                if self.in_flight() == 0 {
+                if self.lock().in_flight() == 0 {
                     return;
                 }
                 idle.await;
@@ -136,7 +136,9 @@ impl Pool {
             let mut state = self.lock();
             let ended = LoadError("the app was replaced while it was loading".to_owned());
             state.waiting.drain(..).for_each(|waiting| drop(waiting.send(Err(ended.clone()))));
-            (std::mem::take(&mut state.workers), std::mem::take(&mut state.queue))
+            let left = (std::mem::take(&mut state.workers), std::mem::take(&mut state.queue));
+            self.waits_for_nothing(&mut state);
+            left
         };
         queue.iter().for_each(|ticket| self.refuse(ticket, ErrorCode::IsolateLost.into()));
         for member in members {
@@ -144,12 +146,6 @@ impl Pool {
             member.active.iter().for_each(|ticket| self.refuse(ticket, ErrorCode::IsolateLost.into()));
             member.worker.mailbox.push(Message::Retire);
         }
-    }
-
-    /// Requests that a worker has or that wait for one.
-    pub fn in_flight(&self) -> usize {
-        let state = self.lock();
-        state.queue.len() + state.workers.iter().map(|member| member.active.len()).sum::<usize>()
     }
 
     /// A worker, an event-loop turn away from the next request, has ended one.
@@ -163,19 +159,14 @@ impl Pool {
             let waker = state.workers[at].assign(next);
             drop(state);
             wake::wake(waker);
-        } else if state.workers[at].active.is_empty() {
-            if std::mem::take(&mut state.asked) {
-                // The queue is empty, for this worker was free to take from it.
-                self.runtime.room.forget(&self.me);
-            }
-            self.set_state(&mut state.workers[at], IsolateState::Idle);
-            if state.draining {
-                state.workers[at].worker.mailbox.push(Message::Retire);
-            }
-            if state.draining && state.workers.iter().all(|member| member.active.is_empty()) {
-                self.idle.notify_waiters();
-            }
+            return;
         }
+        self.waits_for_nothing(&mut state);
+        // One that still loads the app says itself when it has.
+        if state.workers[at].active.is_empty() && state.workers[at].state != IsolateState::Starting {
+            self.rests(&mut state, at);
+        }
+        self.tell_drained(&state);
     }
 
     /// A worker has loaded the app.
@@ -184,9 +175,12 @@ impl Pool {
         state.waiting.drain(..).for_each(|waiting| drop(waiting.send(Ok(()))));
         let Some(at) = state.position(worker) else { return };
         let member = &mut state.workers[at];
-        let next = if member.active.is_empty() { IsolateState::Idle } else { IsolateState::Busy };
         self.metrics.isolate_started(member.kind, member.started.elapsed());
-        self.set_state(member, next);
+        if member.active.is_empty() {
+            self.rests(&mut state, at);
+        } else {
+            self.set_state(member, IsolateState::Busy);
+        }
     }
 
     /// A worker could not load the app and ends.
@@ -265,6 +259,7 @@ impl Pool {
         for ticket in refused {
             self.refuse(&ticket, self.stopped().unwrap_or(ErrorCode::AppStopped.into()));
         }
+        self.idle.notify_waiters();
     }
 
     /// Whether the worker has nothing and may end now; it is out of the pool then.
@@ -319,6 +314,8 @@ impl Pool {
         let mut state = self.lock();
         if let Some(index) = state.queue.iter().position(|other| std::ptr::eq(Arc::as_ptr(other), ticket)) {
             let ticket = state.queue.remove(index);
+            self.waits_for_nothing(&mut state);
+            self.tell_drained(&state);
             drop(state);
             ticket.iter().for_each(|ticket| ticket.finish());
             return;
@@ -438,6 +435,27 @@ impl Pool {
         Some(member)
     }
 
+    /// A worker has nothing to do.
+    fn rests(&self, state: &mut State, at: usize) {
+        self.set_state(&mut state.workers[at], IsolateState::Idle);
+        if state.draining {
+            state.workers[at].worker.mailbox.push(Message::Retire);
+        }
+    }
+
+    /// Where room was asked for, it is not needed any more if nobody waits.
+    fn waits_for_nothing(&self, state: &mut State) {
+        if state.queue.is_empty() && state.waiting.is_empty() && std::mem::take(&mut state.asked) {
+            self.runtime.room.forget(&self.me);
+        }
+    }
+
+    fn tell_drained(&self, state: &State) {
+        if state.draining && state.in_flight() == 0 {
+            self.idle.notify_waiters();
+        }
+    }
+
     fn set_state(&self, member: &mut Member, to: IsolateState) {
         if member.state == to {
             return;
@@ -457,6 +475,11 @@ impl Pool {
 }
 
 impl State {
+    /// Requests that a worker has or that wait for one.
+    fn in_flight(&self) -> usize {
+        self.queue.len() + self.workers.iter().map(|member| member.active.len()).sum::<usize>()
+    }
+
     fn position(&self, worker: &Worker) -> Option<usize> {
         self.workers.iter().position(|member| member.worker.number == worker.number)
     }
