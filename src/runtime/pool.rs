@@ -2,6 +2,7 @@
 //! worker cannot.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -44,6 +45,8 @@ pub struct Pool {
     pub(super) unsent: Arc<Unsent>,
     pub(super) egress: Arc<Egress>,
     runtime: Arc<RuntimeInner>,
+    /// Bytes an isolate of the app held when one was last measured; 0 before that.
+    held: AtomicUsize,
     state: Mutex<State>,
     /// Told whenever the last request in flight has ended.
     idle: Notify,
@@ -82,6 +85,7 @@ impl Pool {
             log,
             metrics,
             runtime,
+            held: AtomicUsize::new(0),
             state: Mutex::default(),
             idle: Notify::new(),
             me: me.clone(),
@@ -169,18 +173,20 @@ impl Pool {
         self.tell_drained(&state);
     }
 
-    /// A worker has loaded the app.
-    pub(super) fn loaded(&self, worker: &Worker) {
+    /// A worker has loaded the app. True if there is no request for it.
+    pub(super) fn loaded(&self, worker: &Worker) -> bool {
         let mut state = self.lock();
         state.waiting.drain(..).for_each(|waiting| drop(waiting.send(Ok(()))));
-        let Some(at) = state.position(worker) else { return };
+        let Some(at) = state.position(worker) else { return true };
         let member = &mut state.workers[at];
         self.metrics.isolate_started(member.kind, member.started.elapsed());
-        if member.active.is_empty() {
+        let unasked = member.active.is_empty();
+        if unasked {
             self.rests(&mut state, at);
         } else {
             self.set_state(member, IsolateState::Busy);
         }
+        unasked
     }
 
     /// A worker could not load the app and ends.
@@ -270,6 +276,11 @@ impl Pool {
             Some(_) => self.remove(&mut state, worker).is_some(),
             None => true,
         }
+    }
+
+    /// What an isolate of the app holds once it is at work.
+    pub(super) fn measured(&self, bytes: usize) {
+        self.held.store(bytes, Ordering::Relaxed);
     }
 
     /// The isolate of a worker that cannot say so itself takes `bytes`.
@@ -385,12 +396,12 @@ impl Pool {
     }
 
     fn start(&self, state: &mut State) -> Option<usize> {
-        if state.asked || !self.runtime.room.ask(&self.me) {
-            state.asked = true;
-            return None;
-        }
+        let (held, limit) = (self.held.load(Ordering::Relaxed), self.app.limits.memory);
+        let admission = if state.asked { None } else { self.runtime.room.ask(&self.me, held, limit) };
+        state.asked = admission.is_none();
+        let admission = admission?;
         let started = Instant::now();
-        let (worker, kind) = self.runtime.take_worker(self.app.limits.memory)?;
+        let (worker, kind) = self.runtime.take_worker(limit, &admission)?;
         worker.mailbox.push(Message::Bind(self.me.upgrade()?));
         self.metrics.isolate_state(None, Some(IsolateState::Starting));
         state.workers.push(Member { worker, active: Vec::new(), state: IsolateState::Starting, started, kind });
