@@ -117,6 +117,12 @@ impl Pool {
         !self.lock().workers.is_empty()
     }
 
+    /// Whether there is no isolate because there is no room for one.
+    pub fn waits_for_room(&self) -> bool {
+        let state = self.lock();
+        state.asked && state.workers.is_empty()
+    }
+
     /// Whether any file the app has loaded differs from what is on disk now. Reads files.
     pub fn sources_changed(&self) -> bool {
         self.sources.changed()

@@ -134,3 +134,27 @@ fn a_reload_makes_room() {
     let live: f64 = ["a", "b", "c", "d", "e", "f"].iter().map(|app| isolates(&nano, app)).sum();
     assert_eq!(live, 6.0);
 }
+
+#[test]
+fn a_reload_that_finds_no_room_does_not_blame_the_code() {
+    let busy = format!("{LARGE} && new Promise((done) => setTimeout(done, 9000)).then(() => 'done')");
+    let names = ["a", "b", "c", "d"];
+    let mut nano = with_apps(&names, &busy).start();
+    let mut under_way = names.map(|app| (app, nano.connect()));
+    for (app, conn) in &mut under_way {
+        conn.write(Request::get(app, "/").bytes());
+    }
+    eventually("all to be at work", || {
+        (nano.metric("nano_isolates", &[("state", "busy")]) == names.len() as f64).then_some(())
+    });
+    assert!(nano.change(|setup| setup.app("a", "limits isolates=1", &answers("'new'"))));
+    let line = nano.logged("that the code could not be tried", |line| {
+        line["app"] == "a" && line["message"].as_str().is_some_and(|text| text.contains("served as before"))
+    });
+    assert!(line["message"].as_str().unwrap().contains("no room for an isolate"), "{line}");
+    for (_, conn) in &mut under_way {
+        conn.response().says("done");
+    }
+    assert!(nano.reload());
+    eventually("the new code", || (nano.get("a", "/").text() == "new").then_some(()));
+}
