@@ -49,7 +49,7 @@ use crate::plan::App;
 use code_cache::CodeCache;
 use park::Signal;
 use platform::Foreground;
-use room::Room;
+use room::{Admission, Room};
 use snapshot::Snapshot;
 use watchdog::Watchdog;
 use worker::Worker;
@@ -169,7 +169,7 @@ impl Runtime {
 impl RuntimeInner {
     /// A worker without an app whose isolate may have `memory` bytes: one that is ready, else a new one. `None` where the
     /// kernel gives no thread.
-    fn take_worker(self: &Arc<Self>, memory: usize) -> Option<(Arc<Worker>, StartKind)> {
+    fn take_worker(self: &Arc<Self>, memory: usize, admission: &Admission<'_>) -> Option<(Arc<Worker>, StartKind)> {
         // A reload may have brought an app larger than any before. V8 lowers an isolate's limit but never raises it.
         let largest = self.largest_memory.fetch_max(memory, Ordering::Relaxed);
         let ready = if memory > largest { self.retire_ready() } else { self.pop_ready() };
@@ -177,10 +177,11 @@ impl RuntimeInner {
             Some(worker) => Ok((worker, StartKind::Generic)),
             None => self.spawn().map(|worker| (worker, StartKind::Cold)),
         };
+        taken.iter().for_each(|(worker, _)| self.room.serves(worker, admission));
         let refilled = self.make_ready();
         let failed = taken.as_ref().err().or(refilled.as_ref().err());
         failed.inspect(|error| tracing::error!("cannot start a worker: {error}"));
-        taken.ok().inspect(|(worker, _)| self.room.serves(worker))
+        taken.ok()
     }
 
     fn pop_ready(&self) -> Option<Arc<Worker>> {

@@ -17,6 +17,7 @@ mod file;
 mod folder;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,8 @@ pub(super) struct CodeCache {
     open: Option<Open>,
     /// Lies within an app's folder.
     exposed: AtomicBool,
+    /// Files that were refused, each with the app that it was for: where it cannot be made anew, every start finds it.
+    refused: Mutex<HashSet<(Option<Box<str>>, Key)>>,
 }
 
 /// The folder, and the thread that writes to it.
@@ -100,7 +103,8 @@ impl CodeCache {
         warm_up: &Extension,
     ) -> Result<(Arc<Self>, Snapshot), SnapshotError> {
         let (path, platform) = (resolve(state_dir).join(FOLDER), platform(extensions, warm_up));
-        let mut cache = Self { path, base: platform, open: None, exposed: AtomicBool::new(false) };
+        let mut cache =
+            Self { path, base: platform, open: None, exposed: AtomicBool::new(false), refused: Mutex::default() };
         folders.iter().for_each(|folder| cache.keep_out_of(folder));
         if !cache.exposed.load(Ordering::Relaxed) {
             let opened = Open::new(&cache.path, name(SNAPSHOT, &platform));
@@ -149,6 +153,11 @@ impl CodeCache {
         Some(Kept { file, _charge: charged? })
     }
 
+    /// A file is of no use to an app; true if that is new.
+    pub(super) fn refuses(&self, app: Option<&str>, key: &Key) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert((app.map(Box::from), *key))
+    }
+
     /// Whether what is handed to [`write`](Self::write) has a chance.
     pub(super) fn is_writable(&self) -> bool {
         self.open().is_some_and(|open| !open.failed.lately())
@@ -170,7 +179,9 @@ impl CodeCache {
             },
             Err(error) => error.to_string(),
         };
-        tracing::warn!(app, "a file of the code cache is not used, but made anew: {name}: {refused}");
+        if self.refuses(app, key) {
+            tracing::warn!(app, "a file of the code cache is not used, but made anew: {name}: {refused}");
+        }
         None
     }
 

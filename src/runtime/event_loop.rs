@@ -444,7 +444,8 @@ impl AppLoop {
             return;
         }
         self.turns = self.turns.wrapping_add(1);
-        if used < LONG_TURN && !self.turns.is_multiple_of(SAMPLE_EVERY) {
+        let awaited = self.base.worker.share.is_expected() && self.state.has_begun();
+        if used < LONG_TURN && !self.turns.is_multiple_of(SAMPLE_EVERY) && !awaited {
             return;
         }
         // What the loop itself has used since is nobody's.
@@ -458,8 +459,15 @@ impl AppLoop {
     }
 
     fn publish(&self, usage: Usage) {
-        self.base.worker.account.publish(usage);
-        self.base.runtime.room.takes(&self.base.worker, usage.held);
+        let (room, worker) = (&self.base.runtime.room, &self.base.worker);
+        worker.account.publish(usage);
+        // Many apps make what they keep at their first request.
+        if self.state.has_begun() {
+            self.pool.measured(usage.held);
+            room.settles(worker, usage.held);
+        } else {
+            room.takes(worker, usage.held);
+        }
     }
 
     /// Compiles the app's modules and begins to evaluate them: in the one realm, or in a new one for the next request.
@@ -496,7 +504,9 @@ impl AppLoop {
             );
             let (usage, _) = memory::sample(&mut self.base.engine.isolate, &self.base.worker, 0);
             self.publish(usage);
-            self.pool.loaded(&self.base.worker);
+            if self.pool.loaded(&self.base.worker) {
+                self.base.runtime.room.settles(&self.base.worker, usage.held);
+            }
             return Ok(());
         }
         if deadline <= Instant::now() {
@@ -538,7 +548,7 @@ impl AppLoop {
         }
         self.base.runtime.watchdog.unwatch(&worker);
         worker.account.close();
-        self.base.runtime.room.takes(&worker, 0);
+        self.base.runtime.room.settles(&worker, 0);
         self.base.engine.isolate.remove_slot::<Rc<State>>();
         self.base
     }

@@ -2,6 +2,7 @@
 //! worker cannot.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -44,6 +45,8 @@ pub struct Pool {
     pub(super) unsent: Arc<Unsent>,
     pub(super) egress: Arc<Egress>,
     runtime: Arc<RuntimeInner>,
+    /// Bytes an isolate of the app held when one was last measured; 0 before that.
+    held: AtomicUsize,
     state: Mutex<State>,
     /// Told whenever the last request in flight has ended.
     idle: Notify,
@@ -82,6 +85,7 @@ impl Pool {
             log,
             metrics,
             runtime,
+            held: AtomicUsize::new(0),
             state: Mutex::default(),
             idle: Notify::new(),
             me: me.clone(),
@@ -113,6 +117,12 @@ impl Pool {
         !self.lock().workers.is_empty()
     }
 
+    /// Whether there is no isolate because there is no room for one.
+    pub fn waits_for_room(&self) -> bool {
+        let state = self.lock();
+        state.asked && state.workers.is_empty()
+    }
+
     /// Whether any file the app has loaded differs from what is on disk now. Reads files.
     pub fn sources_changed(&self) -> bool {
         self.sources.changed()
@@ -125,7 +135,7 @@ impl Pool {
         let _ = tokio::time::timeout(limit, async {
             loop {
                 let idle = self.idle.notified();
-                if self.in_flight() == 0 {
+                if self.lock().in_flight() == 0 {
                     return;
                 }
                 idle.await;
@@ -136,7 +146,9 @@ impl Pool {
             let mut state = self.lock();
             let ended = LoadError("the app was replaced while it was loading".to_owned());
             state.waiting.drain(..).for_each(|waiting| drop(waiting.send(Err(ended.clone()))));
-            (std::mem::take(&mut state.workers), std::mem::take(&mut state.queue))
+            let left = (std::mem::take(&mut state.workers), std::mem::take(&mut state.queue));
+            self.waits_for_nothing(&mut state);
+            left
         };
         queue.iter().for_each(|ticket| self.refuse(ticket, ErrorCode::IsolateLost.into()));
         for member in members {
@@ -144,12 +156,6 @@ impl Pool {
             member.active.iter().for_each(|ticket| self.refuse(ticket, ErrorCode::IsolateLost.into()));
             member.worker.mailbox.push(Message::Retire);
         }
-    }
-
-    /// Requests that a worker has or that wait for one.
-    pub fn in_flight(&self) -> usize {
-        let state = self.lock();
-        state.queue.len() + state.workers.iter().map(|member| member.active.len()).sum::<usize>()
     }
 
     /// A worker, an event-loop turn away from the next request, has ended one.
@@ -163,30 +169,30 @@ impl Pool {
             let waker = state.workers[at].assign(next);
             drop(state);
             wake::wake(waker);
-        } else if state.workers[at].active.is_empty() {
-            if std::mem::take(&mut state.asked) {
-                // The queue is empty, for this worker was free to take from it.
-                self.runtime.room.forget(&self.me);
-            }
-            self.set_state(&mut state.workers[at], IsolateState::Idle);
-            if state.draining {
-                state.workers[at].worker.mailbox.push(Message::Retire);
-            }
-            if state.draining && state.workers.iter().all(|member| member.active.is_empty()) {
-                self.idle.notify_waiters();
-            }
+            return;
         }
+        self.waits_for_nothing(&mut state);
+        // One that still loads the app says itself when it has.
+        if state.workers[at].active.is_empty() && state.workers[at].state != IsolateState::Starting {
+            self.rests(&mut state, at);
+        }
+        self.tell_drained(&state);
     }
 
-    /// A worker has loaded the app.
-    pub(super) fn loaded(&self, worker: &Worker) {
+    /// A worker has loaded the app. True if there is no request for it.
+    pub(super) fn loaded(&self, worker: &Worker) -> bool {
         let mut state = self.lock();
         state.waiting.drain(..).for_each(|waiting| drop(waiting.send(Ok(()))));
-        let Some(at) = state.position(worker) else { return };
+        let Some(at) = state.position(worker) else { return true };
         let member = &mut state.workers[at];
-        let next = if member.active.is_empty() { IsolateState::Idle } else { IsolateState::Busy };
         self.metrics.isolate_started(member.kind, member.started.elapsed());
-        self.set_state(member, next);
+        let unasked = member.active.is_empty();
+        if unasked {
+            self.rests(&mut state, at);
+        } else {
+            self.set_state(member, IsolateState::Busy);
+        }
+        unasked
     }
 
     /// A worker could not load the app and ends.
@@ -265,6 +271,7 @@ impl Pool {
         for ticket in refused {
             self.refuse(&ticket, self.stopped().unwrap_or(ErrorCode::AppStopped.into()));
         }
+        self.idle.notify_waiters();
     }
 
     /// Whether the worker has nothing and may end now; it is out of the pool then.
@@ -275,6 +282,11 @@ impl Pool {
             Some(_) => self.remove(&mut state, worker).is_some(),
             None => true,
         }
+    }
+
+    /// What an isolate of the app holds once it is at work.
+    pub(super) fn measured(&self, bytes: usize) {
+        self.held.store(bytes, Ordering::Relaxed);
     }
 
     /// The isolate of a worker that cannot say so itself takes `bytes`.
@@ -319,6 +331,8 @@ impl Pool {
         let mut state = self.lock();
         if let Some(index) = state.queue.iter().position(|other| std::ptr::eq(Arc::as_ptr(other), ticket)) {
             let ticket = state.queue.remove(index);
+            self.waits_for_nothing(&mut state);
+            self.tell_drained(&state);
             drop(state);
             ticket.iter().for_each(|ticket| ticket.finish());
             return;
@@ -388,12 +402,12 @@ impl Pool {
     }
 
     fn start(&self, state: &mut State) -> Option<usize> {
-        if state.asked || !self.runtime.room.ask(&self.me) {
-            state.asked = true;
-            return None;
-        }
+        let (held, limit) = (self.held.load(Ordering::Relaxed), self.app.limits.memory);
+        let admission = if state.asked { None } else { self.runtime.room.ask(&self.me, held, limit) };
+        state.asked = admission.is_none();
+        let admission = admission?;
         let started = Instant::now();
-        let (worker, kind) = self.runtime.take_worker(self.app.limits.memory)?;
+        let (worker, kind) = self.runtime.take_worker(limit, &admission)?;
         worker.mailbox.push(Message::Bind(self.me.upgrade()?));
         self.metrics.isolate_state(None, Some(IsolateState::Starting));
         state.workers.push(Member { worker, active: Vec::new(), state: IsolateState::Starting, started, kind });
@@ -438,6 +452,27 @@ impl Pool {
         Some(member)
     }
 
+    /// A worker has nothing to do.
+    fn rests(&self, state: &mut State, at: usize) {
+        self.set_state(&mut state.workers[at], IsolateState::Idle);
+        if state.draining {
+            state.workers[at].worker.mailbox.push(Message::Retire);
+        }
+    }
+
+    /// Where room was asked for, it is not needed any more if nobody waits.
+    fn waits_for_nothing(&self, state: &mut State) {
+        if state.queue.is_empty() && state.waiting.is_empty() && std::mem::take(&mut state.asked) {
+            self.runtime.room.forget(&self.me);
+        }
+    }
+
+    fn tell_drained(&self, state: &State) {
+        if state.draining && state.in_flight() == 0 {
+            self.idle.notify_waiters();
+        }
+    }
+
     fn set_state(&self, member: &mut Member, to: IsolateState) {
         if member.state == to {
             return;
@@ -457,6 +492,11 @@ impl Pool {
 }
 
 impl State {
+    /// Requests that a worker has or that wait for one.
+    fn in_flight(&self) -> usize {
+        self.queue.len() + self.workers.iter().map(|member| member.active.len()).sum::<usize>()
+    }
+
     fn position(&self, worker: &Worker) -> Option<usize> {
         self.workers.iter().position(|member| member.worker.number == worker.number)
     }

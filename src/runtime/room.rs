@@ -4,6 +4,10 @@
 //! Where there is none for another, the isolates that idle give way, the one unused for longest first; those at work never
 //! do. Whoever finds no room even so waits, and is told when an isolate has ended or takes less. One isolate may always
 //! run, however little room there is.
+//!
+//! What an isolate takes shows only once its app has been loaded and has had a request. Until then it counts as what the
+//! app took when it was last measured, and where it never was, as its limit or a good part of the room there is: many
+//! that start at the same time would each find the room that is left for one.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -17,8 +21,10 @@ use super::worker::Worker;
 
 /// What an isolate takes before its app has said anything: a bare one and its thread were measured at 1.26 MB.
 const BARE: usize = 1 << 20;
-/// What a small app adds. Whoever starts is let in if so much is left, for what it will take nobody knows.
+/// What a small app adds. Whoever starts while no other does is let in if so much is left.
 const SMALL_APP: usize = 1 << 20;
+/// An app never measured counts as this part of `memory-total` at most: a limit is seldom used up.
+const UNKNOWN: usize = 4;
 /// Mappings of an isolate and its thread beside its heap: 15 were counted.
 const MAPPINGS: usize = 16;
 /// V8 takes its heap from the kernel in pieces of this size, and each may be a mapping.
@@ -35,6 +41,10 @@ pub(super) struct Room {
     live: AtomicUsize,
     /// Bytes that all of them take, as far as is known.
     used: AtomicUsize,
+    /// Isolates with an app of which is not known what it takes.
+    starting: AtomicUsize,
+    /// Held from the look whether there is room until it is taken.
+    door: Mutex<()>,
     /// Those with an app whose threads are not lost.
     serving: Mutex<Vec<Arc<Worker>>>,
     waiting: Mutex<VecDeque<Weak<Pool>>>,
@@ -47,10 +57,26 @@ pub(super) struct Room {
 /// One worker's part of it.
 #[derive(Default)]
 pub(super) struct Share {
-    /// Bytes it is known to take.
+    /// Bytes it counts as.
     bytes: AtomicUsize,
+    /// Bytes it counts as at least, until it is known what it takes; 0 from then on.
+    expected: AtomicUsize,
     /// When it began to idle, by a clock that counts such events; 0 while it is at work or has been asked to end.
     idle_since: AtomicU64,
+}
+
+/// That an isolate may be there to serve an app. Nobody else is let in before this is dropped.
+pub(super) struct Admission<'a> {
+    /// What it counts as at first.
+    bytes: usize,
+    _door: MutexGuard<'a, ()>,
+}
+
+impl Share {
+    /// Whether it is not known yet what the isolate takes.
+    pub(super) fn is_expected(&self) -> bool {
+        self.expected.load(Ordering::Relaxed) != 0
+    }
 }
 
 impl Room {
@@ -61,6 +87,8 @@ impl Room {
             memory_total: AtomicUsize::new(config.memory_total),
             live: AtomicUsize::new(0),
             used: AtomicUsize::new(0),
+            starting: AtomicUsize::new(0),
+            door: Mutex::default(),
             serving: Mutex::default(),
             waiting: Mutex::default(),
             awaited: AtomicBool::new(false),
@@ -69,9 +97,9 @@ impl Room {
         }
     }
 
-    /// Whether another isolate may be there: bare, to be ready, or to serve an app at once.
+    /// Whether another isolate with a small app may be there.
     pub(super) fn is_there(&self) -> bool {
-        self.live.load(Ordering::Relaxed) < self.max_isolates && self.excess(1) == 0
+        self.live.load(Ordering::Relaxed) < self.max_isolates && self.excess(1, SMALL_APP) == 0
     }
 
     /// An isolate is about to be there.
@@ -87,26 +115,40 @@ impl Room {
         self.live.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// An app's pool asks for an isolate. Where there is no room, some that idle are asked to end, and `pool` will be
-    /// told.
-    pub(super) fn ask(&self, pool: &Weak<Pool>) -> bool {
-        if self.is_there() || lock(&self.serving).is_empty() {
-            return true;
+    /// An app's pool asks for an isolate. The app may take `limit` bytes, and took `held` when it was last measured (0:
+    /// never). Where there is no room, some that idle are asked to end, and `pool` will be told.
+    pub(super) fn ask(&self, pool: &Weak<Pool>, held: usize, limit: usize) -> Option<Admission<'_>> {
+        let door = lock(&self.door);
+        let unknown = || limit.min(self.memory_total.load(Ordering::Relaxed) / UNKNOWN);
+        let bytes = if held > 0 { held } else { unknown() }.max(SMALL_APP);
+        let admission = Admission { bytes, _door: door };
+        if self.admits(bytes) {
+            return Some(admission);
         }
-        let bytes = self.excess(1).max(1);
-        self.complain();
+        self.complain(self.needed(bytes));
         {
             let mut waiting = lock(&self.waiting);
             waiting.push_back(Weak::clone(pool));
             self.awaited.store(true, Ordering::SeqCst);
         }
-        self.give_way(bytes);
+        self.give_way(self.excess(1, self.needed(bytes)).max(1));
         // Whoever ended before `pool` was on the list has not told it.
-        let there = self.is_there() || lock(&self.serving).is_empty();
-        if there {
+        let admitted = self.admits(bytes);
+        if admitted {
             self.forget(pool);
         }
-        there
+        admitted.then_some(admission)
+    }
+
+    /// Whether one that is expected to take `bytes` may be there.
+    fn admits(&self, bytes: usize) -> bool {
+        let fits = self.live.load(Ordering::Relaxed) < self.max_isolates && self.excess(1, self.needed(bytes)) == 0;
+        fits || lock(&self.serving).is_empty()
+    }
+
+    /// How much must be left for one that is expected to take `bytes`. One alone cannot go far beyond what there is.
+    fn needed(&self, bytes: usize) -> usize {
+        if self.starting.load(Ordering::Relaxed) == 0 { SMALL_APP } else { bytes }
     }
 
     /// It no longer does.
@@ -117,25 +159,46 @@ impl Room {
     }
 
     /// A worker begins to serve an app.
-    pub(super) fn serves(&self, worker: &Arc<Worker>) {
+    pub(super) fn serves(&self, worker: &Arc<Worker>, admission: &Admission<'_>) {
+        self.starting.fetch_add(1, Ordering::Relaxed);
+        worker.share.expected.store(admission.bytes, Ordering::Relaxed);
+        worker.share.bytes.store(admission.bytes, Ordering::Relaxed);
+        self.used.fetch_add(admission.bytes, Ordering::Relaxed);
         lock(&self.serving).push(Arc::clone(worker));
     }
 
     /// A worker's thread will not end. What it takes, it takes for good; whoever waits for another's room is to be told.
     pub(super) fn lose(&self, worker: &Worker) {
         lock(&self.serving).retain(|other| other.number != worker.number);
+        self.expect_nothing_of(worker);
+    }
+
+    /// A worker takes `bytes` now, and is not likely to take much more. Like `takes` and `tell`.
+    pub(super) fn settles(&self, worker: &Worker, bytes: usize) {
+        let was_expected = self.expect_nothing_of(worker);
+        self.takes(worker, bytes);
+        if was_expected {
+            self.shrink();
+            self.tell();
+        }
+    }
+
+    /// True for the first who does it.
+    fn expect_nothing_of(&self, worker: &Worker) -> bool {
+        let expected = worker.share.expected.swap(0, Ordering::Relaxed) != 0;
+        if expected {
+            self.starting.fetch_sub(1, Ordering::Relaxed);
+        }
+        expected
     }
 
     /// A worker takes `bytes` now.
     pub(super) fn takes(&self, worker: &Worker, bytes: usize) {
+        let bytes = bytes.max(worker.share.expected.load(Ordering::Relaxed));
         let before = worker.share.bytes.swap(bytes, Ordering::Relaxed);
         if bytes > before {
             self.used.fetch_add(bytes - before, Ordering::Relaxed);
-            let excess = self.excess(0);
-            if excess > 0 {
-                self.complain();
-                self.give_way(excess);
-            }
+            self.shrink();
         } else if bytes < before {
             self.used.fetch_sub(before - bytes, Ordering::Relaxed);
             self.tell();
@@ -163,20 +226,29 @@ impl Room {
     /// Another plan is in force.
     pub(super) fn resize(&self, memory_total: usize) {
         self.memory_total.store(memory_total, Ordering::Relaxed);
-        let excess = self.excess(0);
+        let excess = self.excess(0, 0);
         if excess > 0 {
             self.give_way(excess);
         }
         self.tell();
     }
 
-    /// By how many bytes `more` isolates with small apps would be too much.
-    fn excess(&self, more: usize) -> usize {
-        let live = self.live.load(Ordering::Relaxed) + more;
-        let used = self.used.load(Ordering::Relaxed) + more * (BARE + SMALL_APP);
+    /// By how many bytes `isolates` more, with `bytes` of their apps', would be too much.
+    fn excess(&self, isolates: usize, bytes: usize) -> usize {
+        let live = self.live.load(Ordering::Relaxed) + isolates;
+        let used = self.used.load(Ordering::Relaxed).saturating_add(isolates * BARE + bytes);
         let mappings = live * MAPPINGS + used / PIECE;
         let pieces = mappings.saturating_sub(self.max_mappings);
         used.saturating_sub(self.memory_total.load(Ordering::Relaxed)).max(pieces.saturating_mul(PIECE))
+    }
+
+    /// Where more is taken than may be, some give way.
+    fn shrink(&self) {
+        let excess = self.excess(0, 0);
+        if excess > 0 {
+            self.complain(SMALL_APP);
+            self.give_way(excess);
+        }
     }
 
     /// Asks isolates that idle to end, until they make up for `bytes` or there are no more. One that gets a request
@@ -205,25 +277,33 @@ impl Room {
         if !self.awaited.load(Ordering::SeqCst) {
             return;
         }
-        // Who finds none after all waits anew, and is not told twice.
-        let waiting = lock(&self.waiting).len();
+        // Who finds none after all waits anew in its old place, and is not told twice.
+        let (waiting, mut again) = (lock(&self.waiting).len(), 0);
         for _ in 0..waiting {
             if !self.is_there() && !lock(&self.serving).is_empty() {
                 return;
             }
             let next = {
                 let mut waiting = lock(&self.waiting);
-                let next = waiting.pop_front();
+                let next = waiting.remove(again);
                 self.awaited.store(!waiting.is_empty(), Ordering::SeqCst);
                 next
             };
-            if let Some(pool) = next.and_then(|pool| pool.upgrade()) {
+            let Some(next) = next else { return };
+            if let Some(pool) = next.upgrade() {
                 pool.resume();
+            }
+            let mut waiting = lock(&self.waiting);
+            if let Some(at) = waiting.iter().rposition(|other| other.ptr_eq(&next)).filter(|&at| at >= again) {
+                waiting.remove(at);
+                waiting.insert(again, next);
+                again += 1;
             }
         }
     }
 
-    fn complain(&self) {
+    /// Says that there is no room for one that needs so much.
+    fn complain(&self, needed: usize) {
         let mut complained = lock(&self.complained);
         if complained.is_some_and(|at| at.elapsed() < EPISODE) {
             return;
@@ -232,7 +312,7 @@ impl Room {
         let (live, used) = (self.live.load(Ordering::Relaxed), self.used.load(Ordering::Relaxed));
         let limit = if live >= self.max_isolates {
             format!("the system has open files or threads for {}", self.max_isolates)
-        } else if used.saturating_add(BARE + SMALL_APP) > self.memory_total.load(Ordering::Relaxed) {
+        } else if used.saturating_add(BARE + needed) > self.memory_total.load(Ordering::Relaxed) {
             format!("memory-total is {} MiB", self.memory_total.load(Ordering::Relaxed) >> 20)
         } else {
             format!("the system has {} memory mappings for them (`sysctl vm.max_map_count`)", self.max_mappings)

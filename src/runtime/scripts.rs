@@ -99,8 +99,9 @@ pub(super) fn compile<'s>(
             let module = script_compiler::compile_module2(scope, &mut source, options, NoCacheReason::NoReason)?;
             // Where V8 does not like it, it has compiled the source instead.
             let rejected = source.get_cached_data().is_none_or(CachedData::rejected);
-            if rejected {
-                tracing::info!(app = &*state.pool.app.name, "V8 refused a file of the code cache; it is made anew");
+            let app = &*state.pool.app.name;
+            if rejected && cache.refuses(Some(app), &key) {
+                tracing::info!(app, "V8 refused a file of the code cache; it is made anew");
             }
             (module, if rejected { 0 } else { kept.code().len() })
         }

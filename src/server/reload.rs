@@ -77,7 +77,7 @@ pub(super) struct Summary {
     changed: usize,
     removed: usize,
     unchanged: usize,
-    /// New code did not load: served as before.
+    /// New code did not load, or could not be tried: served as before.
     failed: usize,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Display for Summary {
         let Self { added, changed, removed, unchanged, failed } = self;
         write!(f, "apps: {added} added, {changed} changed, {removed} removed, {unchanged} unchanged")?;
         if *failed > 0 {
-            write!(f, ", {failed} kept as they were because their new code does not load")?;
+            write!(f, ", {failed} kept as they were because their new code could not be loaded")?;
         }
         Ok(())
     }
@@ -143,7 +143,7 @@ impl Reload {
         }
         for (index, why) in load(warm.iter().map(|&index| (index, Arc::clone(&apps[index].pool)))).await {
             let name = Arc::clone(&apps[index].app.name);
-            let message = format!("reload: the new code does not load, the app is served as before: {why}");
+            let message = format!("reload: the app is served as before, {why}");
             self.parts.logs.gateway(Level::Error, None, Some(&name), &message);
             let unfit = std::mem::replace(&mut apps[index], self.before[&name].clone());
             tokio::spawn(generations::drain([unfit.pool], Duration::ZERO));
@@ -191,8 +191,11 @@ async fn load(pools: impl Iterator<Item = (usize, Arc<Pool>)>) -> Vec<(usize, St
         loads.spawn(async move {
             let _turn = turns.acquire().await;
             let loaded = match timeout(LOADING, pool.warm()).await {
-                Ok(loaded) => loaded.map_err(|error| error.to_string()),
-                Err(_) => Err(format!("it was still loading after {LOADING:?}")),
+                Ok(loaded) => loaded.map_err(|error| format!("its new code does not load: {error}")),
+                Err(_) if pool.waits_for_room() => {
+                    Err(format!("for {LOADING:?} there was no room for an isolate to load its new code; reload again"))
+                }
+                Err(_) => Err(format!("its new code was still loading after {LOADING:?}")),
             };
             (index, loaded)
         });
@@ -250,6 +253,6 @@ mod tests {
         let mut summary = Summary { added: 1, changed: 2, removed: 0, unchanged: 7, failed: 0 };
         assert_eq!(summary.to_string(), "apps: 1 added, 2 changed, 0 removed, 7 unchanged");
         summary.failed = 1;
-        assert!(summary.to_string().ends_with("1 kept as they were because their new code does not load"));
+        assert!(summary.to_string().ends_with("1 kept as they were because their new code could not be loaded"));
     }
 }

@@ -141,6 +141,22 @@ fn a_damaged_file_is_refused_and_made_anew() {
 }
 
 #[test]
+fn a_file_that_cannot_be_made_anew_is_told_of_once() {
+    let nano = Setup::new().app("a", "idle \"200ms\"", &large("a")).start();
+    nano.get("a", "/").says("a");
+    let path = kept(&nano, 1).remove(0);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let nano = nano.restart();
+    for _ in 0..3 {
+        nano.get("a", "/").says("a");
+        eventually("the isolate to end", || (nano.metric("nano_isolates", &[("app", "a")]) == 0.0).then_some(()));
+    }
+    assert_eq!(nano.metric("nano_isolate_starts_total", &[("app", "a")]), 3.0);
+    assert_eq!(said(&nano, "it is not a regular file"), 1);
+}
+
+#[test]
 fn code_of_another_v8_is_refused_by_v8_and_made_anew() {
     let nano = Setup::new().app("a", "", &large("a")).start();
     nano.get("a", "/").says("a");

@@ -109,6 +109,15 @@ fn a_flood_of_timers_ends() {
 }
 
 #[test]
+fn the_cpu_time_of_timers_that_no_request_set_is_the_apps() {
+    let works = "const end = performance.now() + 30; while (performance.now() < end);";
+    let script = format!("setInterval(() => {{ {works} }}, 50);\n") + &says("a");
+    let nano = Setup::new().app("a", "", &script).start();
+    nano.get("a", "/").says("a");
+    eventually("it to be counted", || (nano.metric("nano_cpu_seconds_total", &[("app", "a")]) > 0.5).then_some(()));
+}
+
+#[test]
 fn a_loop_in_a_microtask_ends() {
     ends_by_cpu_limit("queueMicrotask(() => { for (;;) {} }); await new Promise(() => {});");
 }

@@ -70,6 +70,22 @@ fn concurrent_requests_share_an_isolate_up_to_its_concurrency_and_then_start_ano
 }
 
 #[test]
+fn an_isolate_whose_first_client_left_goes_on_starting() {
+    let waits = "await new Promise((done) => setTimeout(done, 2000));\n".to_owned() + &says("there");
+    let nano = Setup::new().app("slow", "", &waits).start();
+    let isolates = |state| nano.metric("nano_isolates", &[("app", "slow"), ("state", state)]);
+    let mut conn = nano.connect();
+    conn.write(Request::get("slow", "/").bytes());
+    in_flight(&nano, "slow", 1.0);
+    drop(conn);
+    in_flight(&nano, "slow", 0.0);
+    std::thread::sleep(std::time::Duration::from_millis(100)); // nothing to poll for: it must not change
+    assert_eq!((isolates("starting"), isolates("idle")), (1.0, 0.0));
+    nano.get("slow", "/").says("there");
+    eventually("it to have nothing to do", || (isolates("idle") == 1.0).then_some(()));
+}
+
+#[test]
 fn an_isolate_that_is_asked_now_and_then_is_not_idle() {
     let counts = "let count = 0;\nexport default { fetch: () => new Response(String(++count)) };";
     let nano = Setup::new().app("a", r#"idle "2s""#, counts).start();
