@@ -64,11 +64,12 @@
 
     #respond(response) {
       let stream;
+      let wanted = true;
       try {
         const parts = fetch.responseParts(response);
         stream = parts.stream;
         if (stream === null || this.#clientLeft) ops.respond(this.#token, parts.status, parts.headers, parts.body);
-        else ops.respond_stream(this.#token, parts.status, parts.headers);
+        else wanted = ops.respond_stream(this.#token, parts.status, parts.headers);
       } catch (error) {
         this.fail(error);
         return;
@@ -77,6 +78,9 @@
         this.done();
       } else if (this.#clientLeft) {
         cancel(stream, clientLeft());
+        this.done();
+      } else if (!wanted) {
+        cancel(stream, new DOMException("This response has no body", "AbortError"));
         this.done();
       } else {
         this.#pump(stream);
