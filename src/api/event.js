@@ -39,11 +39,16 @@
     settle(result) {
       if (fetch.isResponse(result)) this.#respond(result);
       else if (isObject(result)) {
-        uponPromise(
-          PromiseResolve(result),
-          (response) => this.#settled(response),
-          (error) => this.fail(error),
-        );
+        try {
+          uponPromise(
+            PromiseResolve(result),
+            (response) => this.#settled(response),
+            (error) => this.fail(error),
+          );
+        } catch (error) {
+          // A frozen promise whose `constructor` throws.
+          this.fail(error);
+        }
       } else this.#settled(result);
     }
 
