@@ -72,6 +72,11 @@ pub struct Response {
     pub body: ResponseBody,
 }
 
+/// Statuses whose response ends with its head (RFC 9110 §6.4.1).
+pub fn is_null_body(status: StatusCode) -> bool {
+    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
 /// A response body.
 #[derive(Debug)]
 pub enum ResponseBody {

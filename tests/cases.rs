@@ -8,6 +8,7 @@ mod examples;
 mod fetch;
 mod fetch_limits;
 mod fetch_rules;
+mod fetch_upstreams;
 mod forms;
 mod framing;
 mod fresh_context;

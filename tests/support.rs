@@ -2,6 +2,7 @@
 //! byte under control, [`H2`] one that speaks HTTP/2.
 
 mod conn;
+pub mod frames;
 mod h2;
 mod logs;
 mod metrics;

@@ -39,11 +39,16 @@
     settle(result) {
       if (fetch.isResponse(result)) this.#respond(result);
       else if (isObject(result)) {
-        uponPromise(
-          PromiseResolve(result),
-          (response) => this.#settled(response),
-          (error) => this.fail(error),
-        );
+        try {
+          uponPromise(
+            PromiseResolve(result),
+            (response) => this.#settled(response),
+            (error) => this.fail(error),
+          );
+        } catch (error) {
+          // A frozen promise whose `constructor` throws.
+          this.fail(error);
+        }
       } else this.#settled(result);
     }
 
@@ -64,11 +69,12 @@
 
     #respond(response) {
       let stream;
+      let wanted = true;
       try {
         const parts = fetch.responseParts(response);
         stream = parts.stream;
         if (stream === null || this.#clientLeft) ops.respond(this.#token, parts.status, parts.headers, parts.body);
-        else ops.respond_stream(this.#token, parts.status, parts.headers);
+        else wanted = ops.respond_stream(this.#token, parts.status, parts.headers);
       } catch (error) {
         this.fail(error);
         return;
@@ -77,6 +83,9 @@
         this.done();
       } else if (this.#clientLeft) {
         cancel(stream, clientLeft());
+        this.done();
+      } else if (!wanted) {
+        cancel(stream, new DOMException("This response has no body", "AbortError"));
         this.done();
       } else {
         this.#pump(stream);

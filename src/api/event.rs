@@ -8,7 +8,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
 use super::value;
-use crate::event::{BodyError, ErrorCode, RequestBody, Response, ResponseBody};
+use crate::event::{BodyError, ErrorCode, RequestBody, Response, ResponseBody, is_null_body};
 use crate::plan::Level;
 use crate::runtime::{self, Op};
 
@@ -194,12 +194,16 @@ fn respond(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _r
     state.respond(token, response, false);
 }
 
-/// `respond_stream(token, status, headers)`: the head; `stream_write` sends the body.
-fn respond_stream(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
+/// `respond_stream(token, status, headers)`: the head; true where `stream_write` is to send the body, false where the
+/// response has none.
+fn respond_stream(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let token = token(scope, &args);
-    if let Some(response) = head(scope, &args) {
-        runtime::state(scope).respond(token, response, true);
-    }
+    let Some(response) = head(scope, &args) else { return };
+    let state = runtime::state(scope);
+    let head_only = state.head(token).is_some_and(|head| head.get().method == "HEAD");
+    let streams = !head_only && !is_null_body(response.status);
+    state.respond(token, response, streams);
+    rv.set_bool(streams);
 }
 
 /// Status and headers of arguments 1 and 2; a `TypeError` where they could not be sent.

@@ -10,7 +10,7 @@
 (function (nano) {
   const { ops, abort, fetch: internals, headers: headerLists, integrity, url: urls, body: bodies } = nano;
   const {
-    PromisePrototypeThen, PromiseReject, TypeError, newList, newPromise, push, uponPromise,
+    PromiseReject, TypeError, newList, newPromise, push, uponPromise,
   } = nano.primordials;
   const { isUint8Array, requireArguments } = nano.webidl;
   const { Reader, create } = nano.streams;
@@ -268,23 +268,40 @@
         }
         return true;
       };
-      const fail = (error) => {
-        if (this.#over) return;
+      const fail = (error, { resolve, reject }) => {
+        if (this.#over) {
+          resolve();
+          return;
+        }
         this.#finish();
-        throw error;
+        reject(error);
       };
-      const pull = () => {
+      // Not by returning one promise from the reaction to another: that would call the `then` an app may have given them.
+      const readOn = (pulled) => {
         try {
           for (;;) {
             const read = ops.fetch_read(id);
             if (isPromise(read)) {
-              return PromisePrototypeThen(read, (chunk) => (take(chunk) ? undefined : pull()), fail);
+              uponPromise(
+                read,
+                (chunk) => (take(chunk) ? pulled.resolve() : readOn(pulled)),
+                (error) => fail(error, pulled),
+              );
+              return;
             }
-            if (take(read)) return undefined;
+            if (take(read)) {
+              pulled.resolve();
+              return;
+            }
           }
         } catch (error) {
-          return fail(error);
+          fail(error, pulled);
         }
+      };
+      const pull = () => {
+        const pulled = newPromise();
+        readOn(pulled);
+        return pulled.promise;
       };
       const stream = create(pull, () => this.#finish(), 0);
       this.#controller = stream.controller;

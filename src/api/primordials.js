@@ -81,7 +81,48 @@
 
   // Promises. What these return or take are native promises of our own making, never an app's thenable.
 
-  const { Promise: NativePromise, PromisePrototypeThen, PromiseResolve } = primordials;
+  const {
+    ObjectGetOwnPropertyDescriptor, Promise: NativePromise, PromisePrototypeThen: then, PromiseResolve: resolve,
+    ReflectDefineProperty, ReflectDeleteProperty, SymbolSpecies,
+  } = primordials;
+
+  /** Whether the language finds the `constructor` and the species of a promise as they were before any app ran. */
+  const isUntouched = (promise) => {
+    try {
+      return promise.constructor === NativePromise && NativePromise[SymbolSpecies] === NativePromise;
+    } catch {
+      return false;
+    }
+  };
+
+  /** What `callback` gives while `promise` has this `constructor` of its own. No app's code runs meanwhile. */
+  const withConstructor = (promise, constructor, callback) => {
+    const own = ObjectGetOwnPropertyDescriptor(promise, "constructor");
+    ReflectDefineProperty(promise, "constructor", { __proto__: null, value: constructor, configurable: true });
+    try {
+      return callback();
+    } finally {
+      if (own === undefined) ReflectDeleteProperty(promise, "constructor");
+      else ReflectDefineProperty(promise, "constructor", own);
+    }
+  };
+
+  /** `promise.then(…)` by ECMAScript §27.2.5.4, but what it gives is a promise of ours whatever the species says. */
+  const PromisePrototypeThen = (promise, onFulfilled, onRejected) =>
+    isUntouched(promise)
+      ? then(promise, onFulfilled, onRejected)
+      : withConstructor(promise, undefined, () => then(promise, onFulfilled, onRejected));
+  primordials.PromisePrototypeThen = PromisePrototypeThen;
+
+  /** `Promise.resolve(value)`; a promise is its own, even where its `constructor` cannot be asked. */
+  const PromiseResolve = (value) => {
+    try {
+      return resolve(value);
+    } catch {
+      return withConstructor(value, NativePromise, () => resolve(value));
+    }
+  };
+  primordials.PromiseResolve = PromiseResolve;
 
   /** A promise with its `resolve` and `reject`. */
   primordials.newPromise = () => {

@@ -1,21 +1,26 @@
 //! One exchange: a request over a connection of the pool's, and once more over a fresh one where the server had closed
-//! the first behind our back.
+//! the first behind our back, or says that it did nothing with the request.
 
 use std::error::Error as _;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use hyper::ext::ReasonPhrase;
+use tokio::sync::Notify;
 
 use super::Egress;
 use super::body::{Download, Upload};
 use super::failure::Failure;
 use super::pool::{Lease, Pool};
+
+/// Informational heads before a response: one or two are in use (RFC 9110 §15.2).
+const INFORMATIONAL: usize = 32;
 
 /// Where a request goes: connections to the same are interchangeable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -97,17 +102,28 @@ impl Client {
         loop {
             let mut lease = self.0.lease(target, fresh).await?;
             let again = body.again();
-            let request = request(target, &method, &path, &headers, body, lease.is_http2());
-            let mut error = match lease.send(request).await {
+            let mut request = request(target, &method, &path, &headers, body, lease.is_http2());
+            let endless = informational(&mut request);
+            let sent = tokio::select! {
+                biased;
+                sent = lease.send(request) => sent,
+                () = endless.notified() => return Err(Failure::Informational),
+            };
+            let mut error = match sent {
                 Ok(response) => return answer(response, lease),
                 Err(error) => error,
             };
             // A connection that was used before may have been closed just when it was used again: what was not sent at
             // all can be sent by another, and what was, if doing it twice does no harm (RFC 9110 §9.2.2).
             let unsent = error.take_message().map(Request::into_body);
+            let repeatable = || {
+                let cause = error.error();
+                // One that was refused is refused for good the second time.
+                !fresh && is_unprocessed(cause) || lease.reused && method.is_idempotent() && is_lost(cause)
+            };
             body = match (unsent, again) {
                 (Some(unsent), _) if lease.reused => unsent,
-                (None, Some(again)) if lease.reused && method.is_idempotent() && is_lost(error.error()) => again,
+                (None, Some(again)) if repeatable() => again,
                 _ => return Err(error.into_error().into()),
             };
             fresh = true;
@@ -123,6 +139,30 @@ fn is_lost(error: &hyper::Error) -> bool {
         || error.is_canceled()
         || error.is_closed()
         || io.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset))
+}
+
+/// Whether the server says that it did nothing with the request, so that even one that is not idempotent may be sent
+/// again (RFC 9113 §8.7). A stream that we refuse ourselves, for what it brings, is none of these.
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    let error = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    error.filter(|error| error.is_remote()).is_some_and(|error| match error.reason() {
+        Some(h2::Reason::REFUSED_STREAM) => error.is_reset(),
+        Some(h2::Reason::NO_ERROR) => error.is_go_away(),
+        _ => false,
+    })
+}
+
+/// Counts the informational heads that answer a request: told when they are too many, for they could go on for ever.
+/// HTTP/2 drops them unseen.
+fn informational(request: &mut Request<Upload>) -> Arc<Notify> {
+    let endless = Arc::new(Notify::new());
+    let (told, seen) = (Arc::clone(&endless), AtomicUsize::new(0));
+    hyper::ext::on_informational(request, move |_| {
+        if seen.fetch_add(1, Ordering::Relaxed) == INFORMATIONAL {
+            told.notify_one();
+        }
+    });
+    endless
 }
 
 fn request(

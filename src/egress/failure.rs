@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::pool::FIELDS_SIZE;
 use crate::plan::egress::Refusal;
 
 /// Why there is no response, or no more of it.
@@ -32,7 +33,16 @@ pub enum Failure {
     Tls(io::Error),
     /// What the server sent is no HTTP, or it ended too early.
     #[error("{}", chain(.0))]
-    Http(#[from] hyper::Error),
+    Http(hyper::Error),
+    /// The fields of the response, or its trailers, are too long or too many.
+    #[error("the response's fields take more than {} KiB, or are too many", FIELDS_SIZE >> 10)]
+    Fields,
+    /// By HTTP/2, where what is too long is not told from what is no message (RFC 9113 §8.1.1).
+    #[error("the response is malformed, or its fields take more than {} KiB", FIELDS_SIZE >> 10)]
+    Message,
+    /// One informational head follows another.
+    #[error("the server sends informational heads without end")]
+    Informational,
     /// It asks to go on in another protocol, which nobody asked for.
     #[error("the server switched to another protocol")]
     Switched,
@@ -47,6 +57,18 @@ pub enum Failure {
     /// The app's memory limit leaves no room.
     #[error("the app's memory limit leaves no room to decode the body")]
     NoRoom,
+}
+
+impl From<hyper::Error> for Failure {
+    fn from(error: hyper::Error) -> Self {
+        let cause = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+        let ours = cause.filter(|cause| cause.is_reset() && cause.is_library()).and_then(h2::Error::reason);
+        match ours {
+            Some(h2::Reason::PROTOCOL_ERROR) => Self::Message,
+            _ if error.is_parse_too_large() => Self::Fields,
+            _ => Self::Http(error),
+        }
+    }
 }
 
 /// An error and what it came of.

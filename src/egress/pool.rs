@@ -30,9 +30,12 @@ const IDLE: Duration = Duration::from_secs(10);
 const SETTLE: Duration = Duration::from_secs(1);
 /// How often to let others go first while a connection settles.
 const YIELDS: usize = 4;
-/// Bytes read ahead on a connection, and the longest head of a response.
+/// Bytes read ahead on a connection.
 const BUFFER: usize = 64 << 10;
-/// Fields of a response.
+/// Bytes of a response's head, or of its trailers: as they are sent (HTTP/1), or with 32 more for each field (HTTP/2,
+/// RFC 9113 §10.5.1).
+pub(super) const FIELDS_SIZE: usize = 64 << 10;
+/// Fields of a response (HTTP/1).
 const FIELDS: usize = 256;
 /// HTTP/2: bytes a server may send ahead, on a stream and on a connection.
 const WINDOWS: (u32, u32) = (256 << 10, 1 << 20);
@@ -183,7 +186,7 @@ impl Pool {
             .timer(TokioTimer::new())
             .initial_stream_window_size(WINDOWS.0)
             .initial_connection_window_size(WINDOWS.1)
-            .max_header_list_size(BUFFER as u32)
+            .max_header_list_size(FIELDS_SIZE as u32)
             .max_send_buf_size(BUFFER)
             .keep_alive_interval(PING.0)
             .keep_alive_timeout(PING.1);
@@ -286,7 +289,7 @@ async fn tend(pool: Weak<Pool>, egress: Arc<Egress>) {
 
 async fn one(stream: Stream) -> Result<Kind, Failure> {
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(BUFFER).max_headers(FIELDS);
+    builder.max_buf_size(BUFFER).max_headers(FIELDS).max_header_size(FIELDS_SIZE);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
     Ok(Kind::One(Some(One { sender, _driver: drive(connection) })))
 }

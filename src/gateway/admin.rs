@@ -23,7 +23,7 @@ use super::activity::Activity;
 use super::body::Outbound;
 use super::connection::{Service, Terms, drive};
 use super::error::Refusal;
-use super::listener::{self, BindError, SocketFile, Stage};
+use super::listener::{self, BindError, Reset, SocketFile, Stage};
 use crate::event::{BodyError, RequestId};
 use crate::plan::{AdminAddress, Timeouts};
 
@@ -106,7 +106,7 @@ pub(super) async fn accept(listening: Listening, stage: Arc<watch::Sender<Stage>
 
 async fn open<S>(accepted: io::Result<S>, stage: &Arc<watch::Sender<Stage>>, shared: &Arc<Shared>)
 where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Reset + Send + Unpin + 'static,
 {
     let Ok(stream) = accepted else { return tokio::time::sleep(BACK_OFF).await };
     let (stage, shared) = (Arc::clone(stage), Arc::clone(shared));

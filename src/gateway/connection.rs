@@ -19,7 +19,7 @@ use super::error::{self, Refusal};
 use super::forwarded::Peer;
 use super::http1::{self, End};
 use super::http2::{self, Broken};
-use super::listener::{Open, Socket, Stage};
+use super::listener::{Open, Reset, Socket, Stage};
 use crate::event::{BodyError, Desk, ErrorCode, RequestId};
 use crate::plan::{Listener, Timeouts};
 
@@ -75,7 +75,7 @@ impl Service for Arc<Connection> {
 
 impl Connection {
     /// Speaks HTTP on `stream` until it ends.
-    pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self: Arc<Self>, stream: S) {
+    pub(super) async fn serve<S: AsyncRead + AsyncWrite + Reset + Unpin + Send + 'static>(self: Arc<Self>, stream: S) {
         let terms = Terms { timeouts: self.settings.timeouts, max_header: self.settings.max_header };
         let (activity, stage) = (Arc::clone(&self.activity), self.stage.clone());
         drive(stream, terms, &activity, stage, self).await;
@@ -92,12 +92,13 @@ pub(super) struct Terms {
 /// Runs a connection to its end.
 pub(super) async fn drive<S, V>(stream: S, terms: Terms, activity: &Activity, stage: watch::Receiver<Stage>, service: V)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Reset + Unpin + Send + 'static,
     V: Service,
 {
     let answer = |request| service.clone().answer(request);
     match http1::serve(stream, terms, activity, stage.clone(), answer).await {
         End::Closed => {}
+        End::Cut(stream) => stream.reset(),
         End::Answered(stream) => discard(stream).await,
         End::Refused(stream, flaw) => refuse(stream, flaw.into(), &service).await,
         End::Http2(stream, first) => {

@@ -66,6 +66,8 @@ const HIGH: usize = 64 * 1024;
 pub(super) enum End<S> {
     /// Nothing.
     Closed,
+    /// The last answer is to end with the connection, and is not whole: a mere close would say that it is.
+    Cut(S),
     /// The last answer is sent, and the client may not have read it: closing now, with bytes of its own unread, would
     /// take it away again.
     Answered(S),
@@ -98,7 +100,7 @@ where
         match *stage.borrow_and_update() {
             Stage::Serving => {}
             Stage::Retiring => driver.retire(),
-            Stage::Cut => return End::Closed,
+            Stage::Cut => return driver.close(),
         }
         let mut change = pin!(changes.changed());
         let mut bell: Option<Arc<Bell>> = None;
@@ -117,7 +119,7 @@ where
         });
         match ending.await {
             None => {}
-            Some(Ending::Drop | Ending::Close) => return End::Closed,
+            Some(Ending::Drop | Ending::Close) => return driver.close(),
             Some(Ending::Answered) => return End::Answered(driver.stream),
             Some(Ending::Refused(flaw)) => return End::Refused(driver.stream, flaw),
             Some(Ending::Http2) => return End::Http2(driver.stream, driver.input.freeze()),
@@ -186,6 +188,8 @@ struct Driver<'a, S, F, R, B> {
     fresh: bool,
     /// Nothing more will be asked of this connection.
     closing: bool,
+    /// Only the connection's end says where the answer ends, and the answer is not all written yet.
+    unended: bool,
     ending: Option<Ending>,
     idle_since: Instant,
     /// When the first byte of the head that is being read came.
@@ -221,6 +225,7 @@ where
             scan: Scan::default(),
             fresh: true,
             closing: false,
+            unended: false,
             ending: None,
             idle_since: now,
             head_since: None,
@@ -333,7 +338,10 @@ where
         if ending != Ending::Drop && ready!(self.poll_flush(cx)).is_err() {
             return Poll::Ready(Ending::Drop);
         }
-        if ending == Ending::Close {
+        if ending != Ending::Drop && self.turn.is_none() {
+            self.unended = false;
+        }
+        if ending == Ending::Close && !self.unended {
             // A client that is gone already needs no goodbye.
             let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
         }
@@ -389,6 +397,11 @@ where
                 Err(_) => return self.end(Ending::Drop),
             }
         }
+    }
+
+    /// Nothing more goes out.
+    fn close(self) -> End<S> {
+        if self.unended { End::Cut(self.stream) } else { End::Closed }
     }
 
     fn end(&mut self, ending: Ending) -> Poll<()> {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use prometheus::IntGauge;
 use socket2::{Domain, SockFilter, SockRef, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{Notify, watch};
 
 use super::activity::Activity;
@@ -272,6 +272,24 @@ impl Socket {
             shared.logs.gateway(Level::Error, None, None, &message);
         }
     }
+}
+
+/// A stream that can end so that the other side cannot take it for a good end.
+pub(super) trait Reset {
+    /// Ends it at once; what is not sent yet is lost (RFC 9293 §3.10.5, "abort").
+    fn reset(self);
+}
+
+impl Reset for TcpStream {
+    fn reset(self) {
+        // A socket that refuses is closed already.
+        let _ = SockRef::from(&self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl Reset for UnixStream {
+    /// A Unix socket has no way to say it.
+    fn reset(self) {}
 }
 
 /// Out of descriptors or memory: trying again at once would spin.

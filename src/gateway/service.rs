@@ -22,7 +22,9 @@ use super::flight::Flight;
 use super::forwarded::X_REQUEST_ID;
 use super::listener::Stage;
 use super::target;
-use crate::event::{BodyError, ErrorCode, Event, Fault, Fetch, Reply, RequestBody, RequestHead, ResponseBody};
+use crate::event::{
+    BodyError, ErrorCode, Event, Fault, Fetch, Reply, RequestBody, RequestHead, ResponseBody, is_null_body,
+};
 
 /// Fields that end at this connection (RFC 9110 §7.6.1), `trailer` among them: apps have no trailers.
 static HOP_BY_HOP: [HeaderName; 7] = [
@@ -251,18 +253,7 @@ fn respond(flight: Box<Flight>, status: StatusCode, mut headers: HeaderMap, body
         // What GET would have sent, as the app says (RFC 9110 §8.6).
         headers.insert(CONTENT_LENGTH, length);
     }
-    if let Content::Stream(_) = content
-        && (flight.head.method == Method::HEAD || is_null_body(status))
-    {
-        // Nobody will read it.
-        flight.abort(ErrorCode::ClientClosed);
-    }
     send(flight, status, headers, content, false)
-}
-
-/// Statuses whose response ends with its head (RFC 9110 §6.4.1).
-fn is_null_body(status: StatusCode) -> bool {
-    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }
 
 fn is_length(value: &HeaderValue) -> bool {

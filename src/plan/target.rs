@@ -15,6 +15,9 @@ pub enum HostError {
     /// The port is no number up to 65535.
     #[error("the port is malformed")]
     Port,
+    /// No URL has it, or has it in another form: `0x7f.1` is 127.0.0.1 there (URL Standard §3.5).
+    #[error("the host is not what a URL makes of it")]
+    Unlike,
     /// Over 253 bytes, or 63 in one label (RFC 1035 §2.3.4).
     #[error("the host is too long")]
     Long,
@@ -35,7 +38,8 @@ pub enum PathError {
 /// brackets and in its canonical text (RFC 5952). Doing it again changes nothing.
 ///
 /// # Errors
-/// Where it is no host.
+/// Where it is no host, or an app would see another in its URL: what is routed by one name must not be served by
+/// another, and no client that goes by URLs sends such a host.
 pub fn normalize_host(raw: &str) -> Result<Cow<'_, str>, HostError> {
     if let Some(rest) = raw.strip_prefix('[') {
         let (address, after) = rest.split_once(']').ok_or(HostError::Malformed)?;
@@ -53,6 +57,7 @@ pub fn normalize_host(raw: &str) -> Result<Cow<'_, str>, HostError> {
     if name.len() > 253 {
         return Err(HostError::Long);
     }
+    let mut encoded = false;
     for label in name.split('.') {
         let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         if label.is_empty() || !plain {
@@ -61,9 +66,16 @@ pub fn normalize_host(raw: &str) -> Result<Cow<'_, str>, HostError> {
         if label.len() > 63 {
             return Err(HostError::Long);
         }
+        encoded |= label.as_bytes().get(2..4) == Some(b"--".as_slice());
     }
     let upper = name.bytes().any(|byte| byte.is_ascii_uppercase());
-    Ok(if upper { name.to_ascii_lowercase().into() } else { name.into() })
+    let host = if upper { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
+    // To a URL all other names are what they are: only Punycode is decoded, and only a number makes an address.
+    let number = host.rsplit('.').next().is_some_and(|last| last.as_bytes()[0].is_ascii_digit());
+    if (encoded || number) && !url::Host::parse(&host).is_ok_and(|seen| seen.to_string() == *host) {
+        return Err(HostError::Unlike);
+    }
+    Ok(host)
 }
 
 /// What follows a host: nothing, or a colon and perhaps a port (RFC 3986 §3.2.3).
@@ -255,6 +267,24 @@ mod tests {
             ("[::1]:8080", Ok("[::1]")),
             ("[0:0:0:0:0:0:0:1]", Ok("[::1]")),
             ("[2001:DB8::1]", Ok("[2001:db8::1]")),
+            ("1.2.3.4.", Ok("1.2.3.4")),
+            ("1.2.3.example", Ok("1.2.3.example")),
+            ("1.2.3.4x", Ok("1.2.3.4x")),
+            ("0x7f.a", Ok("0x7f.a")),
+            ("XN--Bcher-KVA.example", Ok("xn--bcher-kva.example")),
+            ("r3--sn.example", Ok("r3--sn.example")),
+            ("1.2.3.999", Err(HostError::Unlike)),
+            ("1.2.3", Err(HostError::Unlike)),
+            ("2130706433", Err(HostError::Unlike)),
+            ("127.0.0.01", Err(HostError::Unlike)),
+            ("0x7f.1", Err(HostError::Unlike)),
+            ("a.0x", Err(HostError::Unlike)),
+            ("a.0XF:80", Err(HostError::Unlike)),
+            ("a.1", Err(HostError::Unlike)),
+            ("xn--a", Err(HostError::Unlike)),
+            ("a.XN--A.example", Err(HostError::Unlike)),
+            ("xn--.example", Err(HostError::Unlike)),
+            ("xn--a-.example", Err(HostError::Unlike)),
             ("", Err(HostError::Empty)),
             (":80", Err(HostError::Empty)),
             (".", Err(HostError::Empty)),
@@ -300,6 +330,15 @@ mod tests {
             if let Ok(once) = normalize_host(&raw) {
                 let twice = normalize_host(&once);
                 prop_assert_eq!(twice.as_deref(), Ok(&*once));
+            }
+        }
+
+        #[test]
+        fn a_host_is_what_the_app_sees_in_its_url(raw in "(xn--|0x|[a-zA-F0-9._-]){1,12}(:[0-9]{1,3})?") {
+            if let Ok(host) = normalize_host(&raw) {
+                let url = url::Url::parse(&format!("http://{raw}/")).map_err(|_| TestCaseError::fail(raw.clone()))?;
+                let seen = url.host_str().unwrap_or_default();
+                prop_assert_eq!(seen.strip_suffix('.').unwrap_or(seen), host);
             }
         }
 

@@ -319,9 +319,11 @@ pub(super) fn import_dynamically<'s, 'i>(
     match evaluation {
         Some((namespace, evaluated)) => {
             let give = v8::Function::builder(give_namespace).data(namespace).build(scope)?;
+            // Whatever an app has made of the one it inherits: no script ever sees this promise.
+            let (constructor, none) = (v8::String::new(scope, "constructor")?, v8::undefined(scope).into());
+            evaluated.create_data_property(scope, constructor.into(), none)?;
             // Settles as the evaluation does, with the namespace for its value.
-            let settled = evaluated.then(scope, give)?;
-            resolver.resolve(scope, settled.into())?;
+            return evaluated.then(scope, give);
         }
         // A limit struck while the module ran. Caught here it would be forgotten, and the code that imports would go on.
         None if scope.has_terminated() => drop(scope.terminate_execution()),

@@ -408,9 +408,9 @@ impl State {
             let settle: Settle = Box::new(move |scope| {
                 let resolver = v8::Local::new(scope, resolver);
                 match settle(scope, result) {
-                    Ok(value) => resolver.resolve(scope, value),
-                    Err(error) => resolver.reject(scope, error),
-                };
+                    Ok(value) => fulfill(scope, resolver, value),
+                    Err(error) => _ = resolver.reject(scope, error),
+                }
             });
             state.done.borrow_mut().push(Done { request: token, settle });
             if let Some(waker) = state.waker.take() {
@@ -439,6 +439,26 @@ impl State {
                 return token;
             }
         }
+    }
+}
+
+/// Settles a promise with `value` itself. One that is resolved with an object asks it for a `then`, and would find what
+/// an app has put into a prototype: for as long as it asks, the object has one of its own that is none.
+fn fulfill(
+    scope: &mut v8::PinScope<'_, '_>,
+    resolver: v8::Local<'_, v8::PromiseResolver>,
+    value: v8::Local<'_, v8::Value>,
+) {
+    let object = v8::Local::<v8::Object>::try_from(value).ok();
+    let shield = object.and_then(|object| {
+        let then = v8::String::new(scope, "then")?;
+        let none = v8::undefined(scope).into();
+        object.create_data_property(scope, then.into(), none)?;
+        Some((object, then))
+    });
+    resolver.resolve(scope, value);
+    if let Some((object, then)) = shield {
+        object.delete(scope, then.into());
     }
 }
 

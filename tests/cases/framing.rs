@@ -84,6 +84,26 @@ fn http_1_0_closes_after_the_answer_and_needs_no_host() {
 }
 
 #[test]
+fn an_answer_without_length_that_is_cut_off_ends_in_a_reset() {
+    let script = r#"export default { fetch(request) {
+        const broken = new URL(request.url).pathname === "/broken";
+        return new Response(new ReadableStream({ pull(controller) {
+            controller.enqueue(new Uint8Array(64 << 10));
+            if (broken) controller.error(new Error("broken"));
+        } }));
+    } };"#;
+    let nano = Setup::new().listener("web", r#"timeouts write="300ms""#).app("a", "", script).start();
+    for target in ["/broken", "/endless"] {
+        let mut conn = nano.connect();
+        conn.write(format!("GET {target} HTTP/1.0\r\nHost: a.test\r\n\r\n"));
+        // Of the endless one nothing is read until nano has given up.
+        let code = if target == "/broken" { "app_error" } else { "client_closed" };
+        nano.logged(target, |line| line["path"] == target && line["error"] == code);
+        assert!(conn.response().cut, "{target}");
+    }
+}
+
+#[test]
 fn a_chunked_body_arrives_whole() {
     let nano = echo();
     let mut conn = nano.connect();

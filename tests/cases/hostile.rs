@@ -1,7 +1,7 @@
 //! Apps that mean harm: none may take the process, a thread or a neighbour along.
 
 use super::limits::beside_a_neighbour;
-use crate::support::{Response, Setup, eventually};
+use crate::support::{Conn, Peer, Response, Setup, Upstream, eventually};
 
 /// `count` headers, each with a name of six bytes and a value of `length`.
 fn headers(count: usize, length: usize) -> String {
@@ -146,4 +146,87 @@ fn modules_without_end_are_not_compiled_to_the_end() {
     nano.get("bad", "/").fails(500, "app_load");
     // A thread that is lost cannot say so.
     nano.logged("the reason", |line| line["message"].to_string().contains("limits startup"));
+}
+
+#[test]
+fn what_an_app_does_to_promises_does_not_make_it_wait() {
+    // Each comes late and in pieces, so that it is waited for.
+    let upstream = Upstream::start(|mut peer: Peer| {
+        peer.request();
+        peer.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        for piece in ["5\r\nhello\r\n", "0\r\n\r\n"] {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            peer.write(piece);
+        }
+        peer.closed();
+    });
+    let post = |mut conn: Conn, target: &str| {
+        conn.write(format!("POST {target} HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\n"));
+        for piece in ["he", "llo"] {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            // Who does not read it closes.
+            let _ = conn.try_write(piece);
+        }
+        conn.response()
+    };
+    let never = "function () {}";
+    let mine = "{ configurable: true, get() { throw new Error('mine'); } }";
+    for (patch, fetches) in [
+        (format!("Object.defineProperty(Promise.prototype, 'constructor', {mine})"), true),
+        (format!("Object.defineProperty(Promise, Symbol.species, {mine})"), true),
+        (format!("Object.defineProperty(Promise, Symbol.species, {{ value: {never} }})"), true),
+        (format!("Promise.prototype.then = {never}"), true),
+        (format!("Array.prototype.then = {never}"), true),
+        (format!("Uint8Array.prototype.then = {never}"), true),
+        // A promise of a response asks it for a `then`, by the language.
+        (format!("Object.prototype.then = {never}"), false),
+    ] {
+        let script = format!(
+            "{patch}; export default {{ fetch(request) {{
+                 if (request.url.endsWith('/fetch')) return fetch('{}');
+                 if (request.url.endsWith('/own')) return new Response(new ReadableStream({{
+                     async pull(controller) {{ controller.enqueue(new Uint8Array([104, 105])); controller.close(); }},
+                 }}));
+                 return new Response(request.body);
+             }} }};",
+            upstream.url("/")
+        );
+        let settings = "fetch { allow \"127.0.0.1\"; }; limits wall=\"5s\"";
+        let nano = Setup::new().app("a", settings, &script).start();
+        for (target, answer) in [("/echo", "hello"), ("/own", "hi"), ("/fetch", "hello")] {
+            if fetches || target != "/fetch" {
+                let response = post(nano.connect(), target);
+                assert_eq!(
+                    (response.status, &*response.text(), response.cut),
+                    (200, answer, false),
+                    "{patch} {target}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn modules_are_imported_whatever_becomes_of_promises() {
+    for patch in [
+        "Object.defineProperty(Promise.prototype, 'constructor', { get() { throw new Error('mine'); } })",
+        "Object.defineProperty(Promise, Symbol.species, { value: function () {} })",
+        "Promise.prototype.then = function () {}",
+    ] {
+        let script = format!(
+            "const {{ then }} = Promise.prototype; let loaded = 'nothing'; {patch}; const other = import('./other.js');
+             Object.defineProperty(other, 'constructor', {{ value: undefined }});
+             then.call(other, (module) => {{ loaded = module.default; }});
+             export default {{ fetch: () => new Response(loaded) }};"
+        );
+        let nano = Setup::new().app("a", "", &script).file("a/other.js", "export default 'loaded';").start();
+        nano.get("a", "/").says("loaded");
+    }
+}
+
+#[test]
+fn a_promise_that_cannot_be_waited_for_is_the_apps_own_error() {
+    let script = "Object.defineProperty(Promise.prototype, 'constructor', { get() { throw new Error('mine'); } });
+                  export default { fetch: () => Object.freeze(new Promise(() => {})) };";
+    Setup::new().app("a", "", script).start().get("a", "/").fails(500, "app_error");
 }

@@ -156,3 +156,12 @@ fn an_absolute_target_names_the_host_and_a_different_host_header_is_refused() {
     let answer = nano.send(&Request::get("", "http://www.example.test/").header("host", "example.test"));
     assert_eq!(answer.status, 400);
 }
+
+#[test]
+fn an_absolute_target_without_a_path_means_the_root() {
+    let nano = Setup::new().app("raw", r#"path "/""#, &answers("request.url")).start();
+    for (target, seen) in [("http://raw.test?x=1", "/?x=1"), ("http://raw.test", "/"), ("http://raw.test?", "/?")] {
+        let answer = nano.send(&Request::get("", target).header("host", "raw.test"));
+        answer.says(&format!("http://raw.test{seen}"));
+    }
+}

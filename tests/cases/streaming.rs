@@ -243,3 +243,24 @@ fn a_stream_that_is_closed_at_once_ends_before_wait_until_does() {
     let nano = Setup::new().app("flow", r#"limits wait-until="1h""#, script).start();
     nano.get("flow", "/").says("hi");
 }
+
+#[test]
+fn a_stream_that_no_client_will_read_is_cancelled_and_the_request_is_not_aborted() {
+    let script = r#"
+        export default {
+            async fetch(request, env, ctx) {
+                request.signal.addEventListener("abort", () => console.log("aborted"));
+                ctx.waitUntil(new Promise((done) => setTimeout(done, 200)).then(() => console.log("done")));
+                const cancel = (reason) => console.log("cancelled: " + reason.name);
+                return new Response(new ReadableStream({ cancel }), { headers: { "content-length": "7" } });
+            },
+        };
+    "#;
+    let nano = Setup::new().app("a", "", script).start();
+    let answer = nano.send(&Request::new("HEAD", "a", "/"));
+    assert_eq!((answer.status, answer.header("content-length")), (200, Some("7")));
+    nano.console("cancelled: AbortError");
+    nano.console("done");
+    let aborted = nano.log().iter().any(|line| line["message"] == "aborted");
+    assert!(!aborted);
+}

@@ -206,15 +206,7 @@ pub struct Secure {
 impl Secure {
     /// Offers these protocols (ALPN).
     pub fn start(protocols: &[&str]) -> Self {
-        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der());
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certified.cert.der().clone()], key.into())
-            .unwrap();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let (config, certificate) = certified(protocols);
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -224,7 +216,7 @@ impl Secure {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(accept(listener, config, count));
         });
-        Self { port, certificate: certified.cert.pem(), connections }
+        Self { port, certificate, connections }
     }
 
     /// The URL of `target` here.
@@ -238,9 +230,23 @@ impl Secure {
     }
 }
 
-async fn accept(listener: TcpListener, config: ServerConfig, count: Arc<AtomicUsize>) {
+/// TLS for `localhost` that offers these protocols (ALPN), and the certificate to trust.
+pub(super) fn certified(protocols: &[&str]) -> (Arc<ServerConfig>, String) {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der());
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key.into())
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    (Arc::new(config), certified.cert.pem())
+}
+
+async fn accept(listener: TcpListener, config: Arc<ServerConfig>, count: Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = TlsAcceptor::from(config);
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         count.fetch_add(1, Ordering::SeqCst);

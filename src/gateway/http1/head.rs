@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, TRANSFER_ENCODING};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::flaw::Flaw;
@@ -175,6 +176,16 @@ fn target(head: &Bytes, method: &Method, target: &str) -> Result<Uri, Flaw> {
     let origin = target.starts_with('/');
     let uri = Uri::from_maybe_shared(head.slice_ref(target.as_bytes())).map_err(|_| Flaw::Malformed)?;
     let absolute = uri.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
+    // An empty path is `/` (RFC 9110 §4.2.3), and a URL says so.
+    let uri = match uri.path_and_query() {
+        Some(query) if absolute && query.as_str().starts_with('?') => {
+            let path = PathAndQuery::try_from(query.to_string()).map_err(|_| Flaw::TargetTooLong)?;
+            let mut parts = uri.into_parts();
+            parts.path_and_query = Some(path);
+            Uri::from_parts(parts).map_err(|_| Flaw::Malformed)?
+        }
+        _ => uri,
+    };
     let form = match *method {
         // Its target is a host and a port, and no other method's is.
         Method::CONNECT => uri.scheme().is_none() && uri.authority().is_some(),

@@ -257,7 +257,7 @@ where
                             !body.is_end_stream()
                         }
                         None => false,
-                        // What is missing must show: no last chunk, or fewer bytes than were promised.
+                        // What is missing must show: no last chunk, fewer bytes than were promised, or a reset.
                         Some(Err(_)) => return self.end(Ending::Close),
                     };
                     if !more {
@@ -293,6 +293,7 @@ where
         let asked = turn.keep;
         turn.keep = answer::write_head(self.output.small(), &head, delimiter, length, turn.version, asked);
         turn.closes = asked && !turn.keep && delimiter != Delimiter::Close;
+        self.unended = delimiter == Delimiter::Close;
         turn.answer = if delimiter == Delimiter::Nothing || length == Some(0) {
             Answer::Done
         } else {
