@@ -29,7 +29,7 @@ fn pipe_request(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_
     let state = runtime::state(scope);
     let Some(body) = state.body(from) else { return };
     let read = move |cx: &mut Context<'_>| event::poll_read(&mut body.borrow_mut(), cx);
-    pipe(scope, &state, to, read, &mut rv, |scope, failure| event::unreadable(scope, failure));
+    pipe(scope, &state, to, read, &mut rv, event::unreadable);
 }
 
 /// `pipe_fetch(to, id)`: the same for the response of an exchange; `undefined` where its body is to be decoded first.

@@ -43,6 +43,10 @@ const LEAST_BUDGET: Duration = Duration::from_millis(10);
 /// After so long without a request, there is time to see to the code cache.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// After so long without a request, an isolate whose heap has grown by so much gives back what is garbage.
+const REST: Duration = Duration::from_secs(2);
+const GROWN: usize = 1 << 20;
+
 /// A worker that has had its app for so long without ever being quiet takes any moment without a request.
 const NEVER_QUIET: Duration = Duration::from_secs(10);
 
@@ -142,6 +146,8 @@ struct AppLoop {
     /// Since when no request is under way.
     idle_since: Instant,
     turns: u32,
+    /// Bytes of heap when it last rested, or the fewest since.
+    rested: usize,
 }
 
 impl AppLoop {
@@ -166,6 +172,7 @@ impl AppLoop {
             waiting: VecDeque::new(),
             idle_since: Instant::now(),
             turns: 0,
+            rested: 0,
         }
     }
 
@@ -205,6 +212,9 @@ impl AppLoop {
             if self.offer_at().is_some_and(|at| at <= Instant::now()) {
                 self.offer_code(scripts::offer_next);
             }
+            if self.rest_at().is_some_and(|at| at <= Instant::now()) {
+                self.rest();
+            }
             if self.state.has_tasks() {
                 // What JavaScript began runs on this thread too.
                 tokio::task::yield_now().await;
@@ -242,7 +252,7 @@ impl AppLoop {
             Phase::Ready => None,
         };
         let idle = self.state.is_idle().then(|| self.idle_since + self.pool.app.idle);
-        [timer, task, loading, idle, self.offer_at()]
+        [timer, task, loading, idle, self.offer_at(), self.rest_at()]
             .into_iter()
             .flatten()
             .min()
@@ -257,6 +267,18 @@ impl AppLoop {
             && self.state.is_idle()
             && self.pool.code_cache.is_writable();
         due.then(|| (self.idle_since + QUIET).min(self.state.started() + NEVER_QUIET))
+    }
+
+    /// When the isolate is to give back memory: once it has rested for a while, and grown since it last did.
+    fn rest_at(&self) -> Option<Instant> {
+        let due = self.state.is_idle() && self.base.worker.account.heap() > self.rested + GROWN;
+        due.then(|| self.idle_since + REST)
+    }
+
+    /// Has what is garbage by now collected, bit by bit, in turns of nobody's: a request that comes need not wait for it.
+    fn rest(&mut self) {
+        self.rested = self.base.worker.account.heap();
+        self.base.engine.isolate.memory_pressure_notification(v8::MemoryPressureLevel::Moderate);
     }
 
     /// Has code serialised for the cache. No turn: none of the app's code runs, nothing could end it, and its time is no
@@ -458,7 +480,8 @@ impl AppLoop {
         self.publish(usage);
     }
 
-    fn publish(&self, usage: Usage) {
+    fn publish(&mut self, usage: Usage) {
+        self.rested = self.rested.min(usage.heap);
         let (room, worker) = (&self.base.runtime.room, &self.base.worker);
         worker.account.publish(usage);
         // Many apps make what they keep at their first request.
@@ -504,6 +527,7 @@ impl AppLoop {
             );
             let (usage, _) = memory::sample(&mut self.base.engine.isolate, &self.base.worker, 0);
             self.publish(usage);
+            self.rested = usage.heap;
             if self.pool.loaded(&self.base.worker) {
                 self.base.runtime.room.settles(&self.base.worker, usage.held);
             }

@@ -201,6 +201,11 @@ impl Account {
         *self.lock() = Some(Published { metrics: Arc::clone(metrics), usage: Usage::default() });
     }
 
+    /// Bytes of heap it was last seen to use.
+    pub(super) fn heap(&self) -> usize {
+        self.lock().as_ref().map_or(0, |published| published.usage.heap)
+    }
+
     /// Says what it uses now.
     pub(super) fn publish(&self, usage: Usage) {
         if let Some(published) = self.lock().as_mut() {

@@ -140,3 +140,17 @@ fn signals_that_follow_a_lasting_one_do_not_pile_up() {
     }
     assert_eq!(nano.metric("nano_isolate_terminations_total", &[("app", "follows")]), 0.0);
 }
+
+#[test]
+fn an_idle_isolate_gives_back_what_is_garbage() {
+    let script =
+        answers("(globalThis.last = Array.from({ length: 300000 }, (_, n) => ({ n })), globalThis.last = 0, 'done')");
+    let nano = Setup::new().app("a", "limits isolates=1 cpu=\"10s\"\n    idle \"1h\"", &script).start();
+    let heap = || nano.metric("nano_isolate_memory_bytes", &[("app", "a"), ("kind", "heap")]);
+    nano.get("a", "/").says("done");
+    let after = heap();
+    assert!(after > f64::from(8 << 20), "{after} bytes");
+    eventually("its heap to shrink", || (heap() < f64::from(4 << 20)).then_some(()));
+    nano.get("a", "/").says("done");
+    assert_eq!(nano.metric("nano_isolate_starts_total", &[("app", "a")]), 1.0);
+}
