@@ -20,6 +20,7 @@ mod pages;
 mod park;
 mod platform;
 mod pool;
+mod priority;
 mod realm;
 mod realms;
 mod rejections;
@@ -178,10 +179,15 @@ impl RuntimeInner {
             None => self.spawn().map(|worker| (worker, StartKind::Cold)),
         };
         taken.iter().for_each(|(worker, _)| self.room.serves(worker, admission));
-        let refilled = self.make_ready();
-        let failed = taken.as_ref().err().or(refilled.as_ref().err());
-        failed.inspect(|error| tracing::error!("cannot start a worker: {error}"));
-        taken.ok()
+        taken.inspect_err(|error| tracing::error!("cannot start a worker: {error}")).ok()
+    }
+
+    /// Has one more worker ready in place of one that was taken. Not as soon as it is: to start one takes as long as most
+    /// apps take to load, and a client waits for that.
+    fn replace_worker(self: &Arc<Self>) {
+        if let Err(error) = self.make_ready() {
+            tracing::error!("cannot start a worker: {error}");
+        }
     }
 
     fn pop_ready(&self) -> Option<Arc<Worker>> {

@@ -141,6 +141,8 @@ struct AppLoop {
     evaluation: Option<Evaluation>,
     /// The app has been ready once.
     loaded: bool,
+    /// There is another worker without an app in place of this one.
+    replaced: bool,
     /// Requests that wait for the app to load.
     waiting: VecDeque<Arc<Ticket>>,
     /// Since when no request is under way.
@@ -169,6 +171,7 @@ impl AppLoop {
             pool,
             state,
             loaded: false,
+            replaced: false,
             waiting: VecDeque::new(),
             idle_since: Instant::now(),
             turns: 0,
@@ -205,6 +208,9 @@ impl AppLoop {
                 return Err(End::Retired);
             }
             wake::flush();
+            if self.loaded && !std::mem::replace(&mut self.replaced, true) {
+                self.base.runtime.replace_worker();
+            }
             if self.realms.are_short() && self.waiting.is_empty() {
                 // Nobody waits for it yet.
                 self.load()?;
@@ -324,7 +330,12 @@ impl AppLoop {
     }
 
     fn begin(&mut self, ticket: &Arc<Ticket>) -> Result<(), End> {
-        self.idle_since = Instant::now();
+        let now = Instant::now();
+        if now.duration_since(self.idle_since) > QUIET {
+            // What it did then is forgotten.
+            self.base.runtime.watchdog.readmit(&self.base.worker);
+        }
+        self.idle_since = now;
         // What has waited until its time is up is not begun: its client is gone, and others wait.
         let in_time = ticket.deadline > self.idle_since;
         let Some(token) = in_time.then(|| self.state.begin(ticket)).flatten() else {
@@ -418,8 +429,11 @@ impl AppLoop {
                 self.state.rejections.report(scope, &self.state);
             }
         }
-        self.account(token, began);
+        let used = self.account(token, began);
         self.base.worker.turns.end().map_err(End::Condemned)?;
+        if used < turn::LONG {
+            self.base.runtime.watchdog.readmit(&self.base.worker);
+        }
         self.state.flush();
         self.realms.tidy(&self.state);
         Ok(())
@@ -444,7 +458,7 @@ impl AppLoop {
     ///
     /// The thread's CPU clock is a system call away, the wall clock is not. In a turn too short for anyone else to have
     /// run in between, they agree; otherwise, and every so many turns, the real one is read.
-    fn account(&mut self, token: u32, began: Instant) {
+    fn account(&mut self, token: u32, began: Instant) -> Duration {
         let wall = began.elapsed();
         let used = if wall < SHORT_TURN {
             self.base.cpu += wall;
@@ -463,12 +477,12 @@ impl AppLoop {
         }
         if self.base.worker.turns.verdict().is_some() {
             // It is over: a collection now could outlast the watchdog's patience.
-            return;
+            return used;
         }
         self.turns = self.turns.wrapping_add(1);
         let awaited = self.base.worker.share.is_expected() && self.state.has_begun();
         if used < LONG_TURN && !self.turns.is_multiple_of(SAMPLE_EVERY) && !awaited {
-            return;
+            return used;
         }
         // What the loop itself has used since is nobody's.
         self.base.cpu = turn::thread_cpu();
@@ -478,6 +492,7 @@ impl AppLoop {
             worker.turns.condemn(Verdict::Memory);
         }
         self.publish(usage);
+        used
     }
 
     fn publish(&mut self, usage: Usage) {
@@ -546,6 +561,9 @@ impl AppLoop {
     fn end(mut self, end: End) -> EventLoop {
         let worker = Arc::clone(&self.base.worker);
         worker.spot.leave();
+        if !self.replaced {
+            self.base.runtime.replace_worker();
+        }
         match end {
             // What later requests needed is compiled too by now.
             End::Retired => {

@@ -13,6 +13,9 @@ use crate::event::ErrorCode;
 /// A turn that soon ends by itself costs nobody the isolate: the client has its answer from the gateway.
 const WALL_GRACE: Duration = Duration::from_millis(100);
 
+/// CPU time after which a turn gives way to others.
+pub(super) const LONG: Duration = Duration::from_millis(5);
+
 const IDLE: u64 = 0;
 const RUNNING: u64 = 1;
 const TERMINATING: u64 = 2;
@@ -42,6 +45,8 @@ pub(super) struct Turns {
     blamed: AtomicU32,
     /// Whether `blamed` was set.
     has_blamed: AtomicBool,
+    /// Its thread runs after all others, for the turn took long.
+    gave_way: AtomicBool,
     /// Given up: its clients were answered by others.
     lost: AtomicBool,
     epoch: Instant,
@@ -84,6 +89,7 @@ impl Turns {
             request: AtomicU32::new(0),
             blamed: AtomicU32::new(0),
             has_blamed: AtomicBool::new(false),
+            gave_way: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             epoch: Instant::now(),
         }
@@ -190,6 +196,21 @@ impl Turns {
         let wall = nanos(self.epoch.elapsed()).saturating_sub(self.terminated_at.load(Ordering::Relaxed));
         let cpu = nanos(self.cpu()).saturating_sub(self.terminated_cpu.load(Ordering::Relaxed));
         Some((Duration::from_nanos(wall), Duration::from_nanos(cpu)))
+    }
+
+    /// The thread runs after all others from now on.
+    pub(super) fn give_way(&self) {
+        self.gave_way.store(true, Ordering::Release);
+    }
+
+    /// Whether it does.
+    pub(super) fn gives_way(&self) -> bool {
+        self.gave_way.load(Ordering::Relaxed)
+    }
+
+    /// Whether it did, and is now to run like the others.
+    pub(super) fn may_return(&self) -> bool {
+        self.gives_way() && self.gave_way.swap(false, Ordering::Acquire)
     }
 
     /// Gives the thread up, once; the first caller gets true.

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use super::park::{Asked, Signal};
 use super::pool::PATIENCE;
-use super::turn::{Running, Verdict};
+use super::priority;
+use super::turn::{LONG, Running, Verdict};
 use super::worker::Worker;
 use crate::observability::metrics::Metrics;
 
@@ -42,6 +43,8 @@ pub(super) struct Watchdog {
     alarm: Condvar,
     lost: watch::Sender<usize>,
     metrics: Arc<Metrics>,
+    /// How threads run whose turns are short; `None` where all run alike.
+    normal: Option<i32>,
     /// By which threads are asked to park.
     pub(super) signal: Signal,
 }
@@ -73,8 +76,14 @@ impl Watchdog {
             alarm: Condvar::new(),
             lost: watch::Sender::new(0),
             metrics,
+            normal: priority::normal(),
             signal,
         });
+        if watchdog.normal.is_none() {
+            tracing::debug!(
+                "long turns cannot give way to short ones: this process may not set priorities (LimitNICE=)"
+            );
+        }
         let mine = Arc::clone(&watchdog);
         std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || mine.run())?;
         Ok(watchdog)
@@ -101,6 +110,16 @@ impl Watchdog {
             // Under the lock, or the notice could fall between the watchdog's last look and its sleep.
             let _watched = self.lock();
             self.alarm.notify_one();
+        }
+    }
+
+    /// The calling thread, which is `worker`'s, gives way no more: its last turn was short, or long ago. One that makes a
+    /// habit of long turns begins the next where it ended the last.
+    pub(super) fn readmit(&self, worker: &Worker) {
+        if let Some(normal) = self.normal
+            && worker.turns.may_return()
+        {
+            priority::restore(normal);
         }
     }
 
@@ -144,7 +163,7 @@ impl Watchdog {
                 let now = Instant::now();
                 for watched in watched.iter_mut().filter(|watched| watched.worker.turns.is_running()) {
                     busy = true;
-                    look(watched, now, &mut overstayed);
+                    look(watched, now, self.normal.is_some(), &mut overstayed);
                     if watched.worker.mailbox.waited() > PATIENCE {
                         behind.push(Arc::clone(&watched.worker));
                     }
@@ -192,7 +211,7 @@ impl Watchdog {
     }
 }
 
-fn look(watched: &mut Watched, now: Instant, overstayed: &mut Vec<(Arc<Worker>, Verdict)>) {
+fn look(watched: &mut Watched, now: Instant, gives_way: bool, overstayed: &mut Vec<(Arc<Worker>, Verdict)>) {
     let worker = &watched.worker;
     let Some(turn) = worker.turns.running() else {
         let verdict = worker.turns.verdict().unwrap_or(Verdict::Cpu);
@@ -214,6 +233,11 @@ fn look(watched: &mut Watched, now: Instant, overstayed: &mut Vec<(Arc<Worker>, 
         Some((sampled, at)) if sampled == turn => {
             // A turn that takes its time: what was sent before it should not wait.
             worker.held.get().inspect(|held| held.flush());
+            if gives_way && !worker.turns.gives_way() && worker.turns.turn_cpu() >= LONG {
+                worker.spot.run_last();
+                // Last: should the turn have ended meanwhile, the end of the next one finds it.
+                worker.turns.give_way();
+            }
             if now.duration_since(at) >= SAMPLE {
                 worker.check_memory();
                 watched.sampled = Some((turn, now));

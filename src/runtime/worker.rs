@@ -66,7 +66,8 @@ impl Worker {
             share: Share::default(),
         });
         // Here, where the error can be returned: it takes a few file descriptors.
-        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // What JavaScript began goes on without the event loop, which flushes too.
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(wake::flush).build()?;
         let (mine, runtime) = (Arc::clone(&worker), Arc::clone(runtime));
         runtime.room.enter();
         let home = Arc::clone(&runtime);
