@@ -26,6 +26,7 @@ mod metrics;
 mod modules;
 mod overload;
 mod pass_through;
+mod priority;
 mod reload;
 mod room;
 mod routing;

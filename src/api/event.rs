@@ -237,7 +237,8 @@ pub(super) fn header_map(scope: &mut PinScope<'_, '_>, flat: Local<'_, v8::Array
         value::throw_type_error(scope, words.fields);
         return None;
     }
-    let mut headers = HeaderMap::with_capacity(flat.length() as usize / 2);
+    // With room for what the gateway adds.
+    let mut headers = HeaderMap::with_capacity(flat.length() as usize / 2 + 3);
     let mut room = HEAD;
     for index in (0..flat.length()).step_by(2) {
         let length = length(scope, flat, index) + length(scope, flat, index + 1);

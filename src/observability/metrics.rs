@@ -37,6 +37,7 @@ struct Families {
     apps: Mutex<HashMap<String, Weak<AppMetrics>>>,
     requests: IntCounterVec,
     duration: HistogramVec,
+    queue_wait: HistogramVec,
     in_flight: IntGaugeVec,
     errors: IntCounterVec,
     cpu: CounterVec,
@@ -133,6 +134,12 @@ impl Families {
             duration: new.histogram(
                 "nano_http_request_duration_seconds",
                 "From the end of a request's head to the end of its response.",
+                &["app"],
+                &REQUEST_SECONDS,
+            ),
+            queue_wait: new.histogram(
+                "nano_queue_wait_seconds",
+                "From a request's arrival at its app until its handler is called.",
                 &["app"],
                 &REQUEST_SECONDS,
             ),

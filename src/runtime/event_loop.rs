@@ -346,6 +346,8 @@ impl AppLoop {
             }
             return Ok(());
         };
+        let limit = self.pool.app.limits.wall;
+        self.pool.metrics.queue_wait(limit.saturating_sub(ticket.deadline.saturating_duration_since(now)));
         self.realms.begin();
         self.turn(token, |scope, entry| call(scope, &entry.fetch, token))
     }

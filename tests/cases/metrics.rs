@@ -17,6 +17,7 @@ fn every_promised_metric_is_there_under_its_name_and_labels() {
         ("nano_http_requests_total", &[("app", "a"), ("method", "GET"), ("status", "200")][..]),
         ("nano_http_request_duration_seconds_count", &[("app", "a")]),
         ("nano_http_request_duration_seconds_bucket", &[("app", "a"), ("le", "+Inf")]),
+        ("nano_queue_wait_seconds_count", &[("app", "a")]),
         ("nano_http_in_flight", &[("app", "a")]),
         ("nano_errors_total", &[("app", "bad"), ("code", "app_error")]),
         ("nano_cpu_seconds_total", &[("app", "a")]),

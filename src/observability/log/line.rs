@@ -249,6 +249,11 @@ fn put_cut(out: &mut Vec<u8>, whole: Option<usize>) {
 /// RFC 8259 §7, and besides it DEL and the C1 controls, which some terminals obey.
 fn escape_json(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
+    // Nearly every text is plain, and a look without branches is many bytes at a time.
+    let plain = |byte: u8| (0x20..0x7F).contains(&byte) & (byte != b'"') & (byte != b'\\');
+    if bytes.iter().fold(true, |all, &byte| all & plain(byte)) {
+        return out.extend_from_slice(bytes);
+    }
     let mut done = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         let c1 = byte == 0xC2 && bytes[at + 1] < 0xA0;

@@ -54,6 +54,7 @@ pub struct AppMetrics {
     /// `nano_http_requests_total` by (method, status) seen so far, sorted.
     requests: ArcSwap<Vec<((usize, u16), IntCounter)>>,
     duration: Histogram,
+    queue_wait: Histogram,
     in_flight: IntGauge,
     errors: [IntCounter; ErrorCode::ALL.len()],
     cpu: Counter,
@@ -72,6 +73,7 @@ impl AppMetrics {
         Self {
             requests: ArcSwap::default(),
             duration: families.duration.with_label_values(app),
+            queue_wait: families.queue_wait.with_label_values(app),
             in_flight: families.in_flight.with_label_values(app),
             errors: ErrorCode::ALL.map(|code| families.errors.with_label_values(&[name, code.as_str()])),
             cpu: families.cpu.with_label_values(app),
@@ -97,6 +99,11 @@ impl AppMetrics {
             Err(_) => self.first(key).inc(),
         }
         self.duration.observe(duration.as_secs_f64());
+    }
+
+    /// Notes how long a request waited for its handler to be called: in a queue, or for an isolate to start.
+    pub fn queue_wait(&self, time: Duration) {
+        self.queue_wait.observe(time.as_secs_f64());
     }
 
     /// The counter of a method and status not seen before.
@@ -191,6 +198,7 @@ impl AppMetrics {
             let _ = families.isolate_memory.remove_label_values(&[name, kind]);
         }
         let _ = families.cpu.remove_label_values(&[name]);
+        let _ = families.queue_wait.remove_label_values(&[name]);
         let _ = families.replays.remove_label_values(&[name]);
     }
 }
@@ -234,6 +242,7 @@ mod tests {
         for series in [
             r#"nano_http_requests_total{app="shop",method="GET",status="200"} 1"#,
             r#"nano_http_request_duration_seconds_count{app="shop"} 1"#,
+            r#"nano_queue_wait_seconds_count{app="shop"} 0"#,
             r#"nano_http_in_flight{app="shop"} 0"#,
             r#"nano_errors_total{app="shop",code="cpu_limit"} 0"#,
             r#"nano_errors_total{app="",code="no_route"} 0"#,
