@@ -63,9 +63,7 @@ where
     let timeouts = terms.timeouts;
     let blocked = Blocked::default();
     let socket = Watched { stream, prefix: first, blocked: blocked.clone() };
-    let Ok(Some(mut connection)) = timeout(timeouts.header, handshake(socket, terms)).await.unwrap_or(Ok(None)) else {
-        return Ok(());
-    };
+    let Ok(Ok(mut connection)) = timeout(timeouts.header, handshake(socket, terms)).await else { return Ok(()) };
     let mut streams = JoinSet::new();
     let mut idle_since = Instant::now();
     let mut closing = false;
@@ -102,8 +100,10 @@ where
         if blocked.since().is_some_and(|since| since + timeouts.write <= now) {
             return Ok(());
         }
+        // What the last answer left with h2 may still wait for the socket.
+        let idle = streams.is_empty() && blocked.since().is_none();
         let patience = if closing { LINGER } else { timeouts.idle };
-        if streams.is_empty() && idle_since + patience <= now {
+        if idle && idle_since + patience <= now {
             if closing {
                 return Ok(());
             }
@@ -112,15 +112,14 @@ where
         }
         // Whatever begins after this look is not due before the next one.
         let patience = if closing { LINGER } else { timeouts.idle };
-        let due =
-            [blocked.since().map(|since| since + timeouts.write), streams.is_empty().then_some(idle_since + patience)];
+        let due = [blocked.since().map(|since| since + timeouts.write), idle.then_some(idle_since + patience)];
         let soonest = now + patience.min(timeouts.write);
         timer.as_mut().reset(due.into_iter().flatten().fold(soonest, Instant::min).into());
     }
 }
 
 /// Exchanges the prefaces (§3.4).
-async fn handshake<S>(socket: S, terms: Terms) -> Result<Option<Connection<S, Bytes>>, h2::Error>
+async fn handshake<S>(socket: S, terms: Terms) -> Result<Connection<S, Bytes>, h2::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -132,7 +131,6 @@ where
         .max_header_list_size(u32::try_from(terms.max_header + HEAD_SLACK).unwrap_or(u32::MAX))
         .handshake(socket)
         .await
-        .map(Some)
 }
 
 /// Answers one request. `patience` is how long the client may take none of the answer.
