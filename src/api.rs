@@ -75,3 +75,18 @@ pub const REGISTRY: &[Extension] = &[
 
 /// Runs after the others, in a context of its own: see there.
 pub const WARM_UP: Extension = extension!("warm_up", &[]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_comments_go_beyond_ascii() {
+        for Extension { name, source, .. } in REGISTRY {
+            for line in source.lines().filter(|line| !line.is_ascii()) {
+                let code = line.split("//").next().unwrap_or_default().trim_start();
+                assert!(code.is_ascii() || code.starts_with(['*', '/']), "{name}: {line}");
+            }
+        }
+    }
+}

@@ -39,7 +39,7 @@
     let line = text.length > HUGE ? `(a text of ${text.length} characters)` : text;
     if (indent !== "") line = indent + StringPrototypeReplaceAll(line, "\n", `\n${indent}`);
     const excess = line.length - LENGTH;
-    if (excess > 0) line = `${StringPrototypeSlice(line, 0, LENGTH)}… ${excess} more characters`;
+    if (excess > 0) line = `${StringPrototypeSlice(line, 0, LENGTH)}\u2026 ${excess} more characters`;
     ops.log(level, line);
   }
 

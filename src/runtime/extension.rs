@@ -6,7 +6,8 @@ use v8::{FunctionCallback, MapFnTo};
 pub struct Extension {
     /// The script's name in stack traces.
     pub name: &'static str,
-    /// A classic script whose completion value is a function of the internal `nano` object.
+    /// A classic script whose completion value is a function of the internal `nano` object. ASCII, comments aside: V8
+    /// reads it where it is.
     pub source: &'static str,
     /// Native functions, found by the script under `nano.ops`.
     pub ops: &'static [Op],

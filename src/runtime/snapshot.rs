@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use v8::ExternalReference;
+use v8::{ExternalReference, OneByteConst};
 
 use super::extension::Extension;
 
@@ -41,9 +41,10 @@ impl Snapshot {
     /// Runs `extensions` in order and keeps the result, with what V8 has compiled for `warm_up`. The process's first
     /// isolate, and the only one until it is done: the read-only heap is shared by all, and made here.
     pub(super) fn build(extensions: &[Extension], warm_up: &Extension) -> Result<Self, SnapshotError> {
-        let references = references(extensions);
+        let sources = sources(extensions);
+        let references = references(extensions, sources);
         let mut isolate = v8::Isolate::snapshot_creator(Some(Cow::Borrowed(references)), None);
-        let run = run(&mut isolate, extensions, warm_up);
+        let run = run(&mut isolate, extensions, sources, warm_up);
         let blob = isolate.create_blob(v8::FunctionCodeHandling::Keep);
         run?;
         let blob: &'static v8::StartupData = Box::leak(Box::new(blob.ok_or(SnapshotError::Blob)?));
@@ -59,7 +60,9 @@ impl Snapshot {
         let copy = unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast::<u8>(), blob.len()) };
         copy.copy_from_slice(blob);
         let blob: &'static [u8] = copy;
-        v8::StartupData::from(blob).is_valid().then(|| Self { blob, references: references(extensions) })
+        v8::StartupData::from(blob)
+            .is_valid()
+            .then(|| Self { blob, references: references(extensions, sources(extensions)) })
     }
 
     /// What can be handed to another process.
@@ -75,23 +78,47 @@ impl Snapshot {
     }
 }
 
-/// The native functions, in the order by which a snapshot knows them.
-fn references(extensions: &[Extension]) -> &'static [ExternalReference] {
-    let ops = extensions.iter().flat_map(|extension| extension.ops);
-    let functions = ops.map(|op| ExternalReference { function: op.callback() });
-    functions.chain([ExternalReference { pointer: std::ptr::null_mut() }]).collect::<Vec<_>>().leak()
+/// The texts of the scripts, which all isolates read from the same place: V8 keeps a script's text as long as there is a
+/// function of it, and a copy in every isolate would be a tenth of its memory.
+fn sources(extensions: &[Extension]) -> &'static [OneByteConst] {
+    let texts = extensions.iter().map(|extension| v8::String::create_external_onebyte_const(ascii(extension.source)));
+    texts.collect::<Vec<_>>().leak()
 }
 
-fn run(isolate: &mut v8::OwnedIsolate, extensions: &[Extension], warm_up: &Extension) -> Result<(), SnapshotError> {
+/// A script in ASCII, beyond which it has only comments.
+fn ascii(source: &str) -> &'static [u8] {
+    source.chars().map(|char| if char.is_ascii() { char as u8 } else { b'?' }).collect::<Vec<_>>().leak()
+}
+
+/// The native functions and the scripts' texts, in the order by which a snapshot knows them.
+fn references(extensions: &[Extension], sources: &'static [OneByteConst]) -> &'static [ExternalReference] {
+    let ops = extensions.iter().flat_map(|extension| extension.ops);
+    let functions = ops.map(|op| ExternalReference { function: op.callback() });
+    let texts = sources.iter().map(|text| ExternalReference { pointer: std::ptr::from_ref(text).cast_mut().cast() });
+    let end = [ExternalReference { pointer: std::ptr::null_mut() }];
+    functions.chain(texts).chain(end).collect::<Vec<_>>().leak()
+}
+
+fn run(
+    isolate: &mut v8::OwnedIsolate,
+    extensions: &[Extension],
+    sources: &'static [OneByteConst],
+    warm_up: &Extension,
+) -> Result<(), SnapshotError> {
     v8::scope!(let scope, isolate);
     let scripts = {
         // Whatever happens in this context is forgotten, but for the code: scripts share it, whatever context they run in.
         let context = v8::Context::new(scope, v8::ContextOptions::default());
         let scope = &mut v8::ContextScope::new(scope, context);
-        let scripts = extensions.iter().map(|extension| compile(scope, extension)).collect::<Result<Vec<_>, _>>()?;
+        let scripts = extensions.iter().zip(sources).map(|(extension, source)| {
+            let source = v8::String::new_from_onebyte_const(scope, source).expect("far below V8's limit");
+            compile(scope, extension, source)
+        });
+        let scripts = scripts.collect::<Result<Vec<_>, _>>()?;
         let (nano, _) = internals(scope, extensions);
         evaluate(scope, extensions, &scripts, nano)?;
-        let warm = compile(scope, warm_up)?;
+        let source = string(scope, warm_up.source);
+        let warm = compile(scope, warm_up, source)?;
         evaluate(scope, std::slice::from_ref(warm_up), &[warm], nano)?;
         scope.perform_microtask_checkpoint();
         scripts
@@ -134,9 +161,10 @@ fn internals<'s>(
 fn compile(
     scope: &mut v8::PinScope<'_, '_>,
     extension: &Extension,
+    source: v8::Local<'_, v8::String>,
 ) -> Result<v8::Global<v8::UnboundScript>, SnapshotError> {
     v8::tc_scope!(let scope, scope);
-    let (source, name) = (string(scope, extension.source), string(scope, extension.name));
+    let name = string(scope, extension.name);
     let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, false, None);
     let script = v8::Script::compile(scope, source, Some(&origin)).map(|script| script.get_unbound_script(scope));
     script.map(|script| v8::Global::new(scope, script)).ok_or_else(|| failure(scope, extension))
