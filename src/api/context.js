@@ -4,7 +4,7 @@
 
 (function (nano) {
   const { ops } = nano;
-  const { ReflectApply } = nano.primordials;
+  const { ReflectApply, newList, push } = nano.primordials;
 
   /** The token of the running request; 0 outside of any. */
   const current = () => ops.request_token();
@@ -24,5 +24,15 @@
   /** HTML §8.1.4.6 "report an exception": nobody is left to catch it, so it is logged. */
   const reportException = (error) => ops.report_exception(error);
 
-  nano.context = { __proto__: null, current, callIn, reportException };
+  const endings = newList();
+
+  /** Calls `callback` with the token of every request that ends. */
+  const onEnd = (callback) => push(endings, callback);
+
+  /** A request has ended: what is kept for it goes. */
+  function end(token) {
+    for (let i = 0; i < endings.length; i++) endings[i](token);
+  }
+
+  nano.context = { __proto__: null, current, callIn, reportException, onEnd, end };
 });

@@ -13,7 +13,7 @@
   const NONE = 0;
   const AT_TARGET = 2;
 
-  const global = globalThis;
+  const { global } = nano;
   let isTrusted;
   let createTrusted;
   let initialize;

@@ -14,7 +14,6 @@
   } = nano.primordials;
   const { isUint8Array, requireArguments } = nano.webidl;
   const { Reader, create } = nano.streams;
-  const { Request } = globalThis;
 
   /** §4.4 step 5. */
   const REDIRECTS = 20;
@@ -372,7 +371,7 @@
     fetch(input, init = undefined) {
       try {
         requireArguments(arguments.length, 1, "fetch");
-        const request = new Request(input, init);
+        const request = new internals.Request(input, init);
         const call = new Call();
         call.start(request);
         return call.promise;

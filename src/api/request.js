@@ -3,7 +3,7 @@
 // asked for when the app first wants them.
 
 (function (nano) {
-  const { ops, abort, headers: headerLists, url: urls } = nano;
+  const { ops, headers: headerLists, url: urls } = nano;
   const {
     Boolean, RegExpPrototypeExec, StringPrototypeToUpperCase, TypeError, isObject, newList,
   } = nano.primordials;
@@ -146,7 +146,7 @@
         members.referrerPolicy, referrerPolicies, "Request: referrerPolicy", inherited.referrerPolicy,
       );
       const { signal, window } = members;
-      if (signal !== undefined && signal !== null && !abort.isAbortSignal(signal)) {
+      if (signal !== undefined && signal !== null && !nano.abort.isAbortSignal(signal)) {
         throw new TypeError("Request: signal is not an AbortSignal");
       }
       if (members.mode !== undefined && mode === "navigate") throw new TypeError("Request: mode cannot be navigate");
@@ -223,6 +223,7 @@
 
     get signal() {
       if (this.#signal !== undefined) return this.#signal;
+      const { abort } = nano;
       this.#signal = this.#follows === undefined ? abort.createSignal() : abort.dependentSignal([this.#follows]);
       if (this.#aborted) abort.signalAbort(this.#signal, this.#reason);
       return this.#signal;
@@ -271,7 +272,7 @@
         if (request.#aborted) return;
         request.#aborted = true;
         request.#reason = reason;
-        if (request.#signal !== undefined) abort.signalAbort(request.#signal, reason);
+        if (request.#signal !== undefined) nano.abort.signalAbort(request.#signal, reason);
       };
     }
   }
@@ -299,6 +300,7 @@
 
   nano.fetch = {
     __proto__: null,
+    Request,
     /** The incoming request that Rust knows by `token`. */
     fromInternal: (token) => new Request(internal, token),
     /** Aborts the signal of an incoming request. */

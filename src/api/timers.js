@@ -132,13 +132,13 @@
     if (timer !== undefined) timer.fire();
   };
 
-  /** Cancels what is left of the timers a request set. */
-  function cancelRequest(token) {
+  // What is left of the timers a request set goes with it.
+  context.onEnd((token) => {
     const siblings = MapPrototypeGet(byRequest, token);
     if (siblings !== undefined) SetPrototypeForEach(siblings, (timer) => timer.cancel());
-  }
+  });
 
-  nano.timers = { __proto__: null, start, cancelRequest };
+  nano.timers = { __proto__: null, start };
   nano.exposeOperation("setTimeout", operations.setTimeout);
   nano.exposeOperation("setInterval", operations.setInterval);
   nano.exposeOperation("clearTimeout", operations.clearTimeout);

@@ -304,6 +304,9 @@
     });
   }
 
+  /** The global object, by a name that no app can give to another. */
+  nano.global = globalThis;
+
   /** Puts an interface object or an object such as `crypto` into the global scope. */
   nano.expose = (name, value) => {
     ObjectDefineProperty(globalThis, name, { __proto__: null, value, writable: true, configurable: true });
@@ -314,6 +317,15 @@
     ObjectDefineProperty(globalThis, name, {
       __proto__: null, value, writable: true, enumerable: true, configurable: true,
     });
+  };
+
+  /** `nano` for the scripts of a part: what they add stays with it, and what they expose is there as `exposed`. */
+  nano.extend = () => {
+    const exposed = { __proto__: null };
+    const expose = (name, value) => {
+      exposed[name] = value;
+    };
+    return { __proto__: nano, ops: { __proto__: nano.ops }, exposed, expose, exposeOperation: expose };
   };
 
   nano.webidl = {

@@ -46,14 +46,12 @@ struct MainContext(v8::Global<v8::Context>);
 impl Engine {
     /// Makes an isolate on the calling thread, with the largest limits any app has.
     pub(super) fn new(runtime: &Arc<RuntimeInner>, worker: &Arc<Worker>) -> Self {
-        let params = runtime
-            .snapshot
-            .params()
+        let params = v8::CreateParams::default()
             .array_buffer_allocator(worker.buffers.allocator().make_shared())
             .allow_atomics_wait(false)
             .set_max_old_generation_size_in_bytes(worker.memory_limit())
             .set_max_young_generation_size_in_bytes(YOUNG_GENERATION);
-        let mut isolate = v8::Isolate::new(params);
+        let mut isolate = runtime.snapshot.isolate(params);
         let sink: Arc<Worker> = Arc::clone(worker);
         runtime.foreground.register(address(&isolate), Arc::downgrade(&sink) as _);
         isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
