@@ -7,6 +7,7 @@ mod console;
 mod context;
 #[allow(unsafe_code)]
 mod crypto;
+#[allow(unsafe_code)]
 mod encoding;
 mod event;
 mod fetch;

@@ -179,7 +179,7 @@
             TypedArrayPrototypeGetBuffer(value), TypedArrayPrototypeGetByteOffset(value), getByteLength(value),
           );
     }
-    return isArrayBuffer(value) ? new Uint8Array(value) : undefined;
+    return isArrayBuffer(value) || nano.ops.kind_of(value) === "shared buffer" ? new Uint8Array(value) : undefined;
   }
 
   /** §3.7.7, step on argument counts. */
