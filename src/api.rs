@@ -41,6 +41,7 @@ pub const REGISTRY: &[Extension] = &[
     extension!("dom_exception", &[]),
     extension!("quota_exceeded_error", &[]),
     extension!("event_target", &[]),
+    extension!("error_events", &[]),
     extension!("abort", &[]),
     extension!("timers", timers::OPS),
     extension!("performance", performance::OPS),

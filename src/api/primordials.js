@@ -48,7 +48,7 @@
 
   for (const name of [
     "Array", "ArrayBuffer", "BigInt", "Boolean", "DataView", "Date", "Error", "Function", "Map", "Number", "Object",
-    "Promise", "RangeError", "RegExp", "Set", "String", "Symbol", "TypeError", "Uint8Array", "WeakMap", "WeakRef",
+    "Promise", "RangeError", "RegExp", "Set", "String", "Symbol", "TypeError", "Uint8Array", "WeakMap", "WeakRef", "WeakSet",
   ]) {
     const intrinsic = globalThis[name];
     primordials[name] = intrinsic;

@@ -38,6 +38,7 @@
 
   /** §3.2.4.9 ConvertToInt in the default mode: modulo 2^bits. */
   const unsignedShort = (value) => +value & 0xffff;
+  const unsignedLong = (value) => +value >>> 0;
   const long = (value) => +value | 0;
 
   /** ConvertToInt with [EnforceRange], for `unsigned long long`. */
@@ -190,6 +191,13 @@
     }
   }
 
+  const global = globalThis;
+
+  /** §3.7.8, step 2.1.2: the global's own operations are called on it, or on nothing. */
+  function requireGlobal(self) {
+    if (self !== undefined && self !== null && self !== global) throw new TypeError("Illegal invocation");
+  }
+
   // §3.7: what an interface's class looks like from outside.
 
   function makeEnumerable(holder) {
@@ -318,9 +326,9 @@
 
   nano.webidl = {
     __proto__: null,
-    DOMString, USVString, ByteString, unsignedShort, long, enforceRange,
+    DOMString, USVString, ByteString, unsignedShort, unsignedLong, long, enforceRange,
     dictionary, dictionaryOf, enumeration, callback, sequence, sequenceFrom, record,
     isUint8Array, isArrayBuffer, isBufferSource, bufferSource, heldBytes, bytesOf, getByteLength,
-    requireArguments, defineInterface, isPlatformObject, defineConstants, defineIterable, makeEnumerable, tag,
+    requireArguments, requireGlobal, defineInterface, isPlatformObject, defineConstants, defineIterable, makeEnumerable, tag,
   };
 });

@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) drop: v8::Global<v8::Function>,
     /// `timer(id)`: a timer is due.
     pub(super) timer: v8::Global<v8::Function>,
+    /// `rejection(promise, reason, handled)`: a promise was left rejected, or handled late; whether to log it.
+    pub(super) rejection: v8::Global<v8::Function>,
 }
 
 /// The first realm's context, where only the isolate is at hand.
@@ -93,6 +95,7 @@ impl Realm {
             abort: function(scope, entry, "abort"),
             drop: function(scope, entry, "drop"),
             timer: function(scope, entry, "timer"),
+            rejection: function(scope, entry, "rejection"),
         };
         Self { context: v8::Global::new(scope, context), entry, modules }
     }
