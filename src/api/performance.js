@@ -35,5 +35,5 @@
   defineInterface(Performance);
 
   nano.expose("Performance", Performance);
-  nano.expose("performance", new Performance(internal));
+  nano.exposeAttribute("performance", new Performance(internal));
 });

@@ -3,7 +3,7 @@
 
 (function (nano) {
   const { DOMException } = nano;
-  const { NumberIsFinite, RangeError, TypeError } = nano.primordials;
+  const { NumberIsFinite, RangeError, TypeError, isObject } = nano.primordials;
   const { defineInterface, dictionaryOf } = nano.webidl;
 
   function double(value, what) {
@@ -14,6 +14,9 @@
 
   const Options = [{ key: "quota", convert: double, required: false },
     { key: "requested", convert: double, required: false }];
+
+  let isQuotaExceededError;
+  let copy;
 
   class QuotaExceededError extends DOMException {
     #quota = null;
@@ -36,9 +39,20 @@
     get requested() {
       return this.#requested;
     }
+
+    static {
+      isQuotaExceededError = (value) => isObject(value) && #quota in value;
+      copy = (error) => {
+        const result = new QuotaExceededError(nano.domException.messageOf(error));
+        result.#quota = error.#quota;
+        result.#requested = error.#requested;
+        return result;
+      };
+    }
   }
   defineInterface(QuotaExceededError);
 
   nano.QuotaExceededError = QuotaExceededError;
+  nano.quota = { __proto__: null, isQuotaExceededError, copy };
   nano.expose("QuotaExceededError", QuotaExceededError);
 });

@@ -21,6 +21,6 @@
   defineInterface(Navigator);
 
   nano.expose("Navigator", Navigator);
-  nano.exposeOperation("navigator", new Navigator(internal));
-  nano.exposeOperation("self", globalThis);
+  nano.exposeAttribute("navigator", new Navigator(internal));
+  nano.exposeAttribute("self", globalThis);
 });

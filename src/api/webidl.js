@@ -324,6 +324,27 @@
     });
   };
 
+  /**
+   * Puts an attribute into the global scope that is read only but [Replaceable] (§3.4.6): to set it makes it a property like
+   * any other.
+   */
+  nano.exposeAttribute = (name, value) => {
+    const attribute = {
+      get [name]() {
+        requireGlobal(this);
+        return value;
+      },
+      set [name](replacement) {
+        requireGlobal(this);
+        ObjectDefineProperty(globalThis, name, {
+          __proto__: null, value: replacement, writable: true, enumerable: true, configurable: true,
+        });
+      },
+    };
+    const { get, set } = ReflectGetOwnPropertyDescriptor(attribute, name);
+    ObjectDefineProperty(globalThis, name, { __proto__: null, get, set, enumerable: true, configurable: true });
+  };
+
   nano.webidl = {
     __proto__: null,
     DOMString, USVString, ByteString, unsignedShort, unsignedLong, long, enforceRange,
