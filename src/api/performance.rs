@@ -4,7 +4,7 @@ use v8::{FunctionCallbackArguments, PinScope, ReturnValue, Value};
 
 use crate::runtime::{self, Op};
 
-/// The native functions of `performance.js`.
+/// The native functions of `performance_entry.js` and `performance.js`.
 pub const OPS: &[Op] = crate::ops![now, time_origin];
 
 /// `now()`: milliseconds since the time origin, to the nearest 5 µs (High Resolution Time §4.1 asks for a coarse
