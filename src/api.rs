@@ -21,6 +21,7 @@ mod timers;
 mod url;
 #[allow(unsafe_code)]
 mod value;
+mod wasm_streaming;
 
 use crate::runtime::Extension;
 
@@ -72,11 +73,15 @@ pub const REGISTRY: &[Extension] = &[
     extension!("readable_stream_classes", &[]),
     extension!("headers", &[]),
     extension!("blob", &[]),
+    extension!("blob_url", &[]),
+    extension!("progress_event", &[]),
+    extension!("file_reader", &[]),
     extension!("form_data", &[]),
     extension!("multipart", multipart::OPS),
     extension!("body", &[]),
     extension!("request", &[]),
     extension!("response", &[]),
+    extension!("wasm_streaming", wasm_streaming::OPS),
     extension!("integrity", &[]),
     extension!("fetch", fetch::OPS),
     extension!("pipe", pipe::OPS),

@@ -5,7 +5,7 @@
 (function (nano) {
   const { ops } = nano;
   const {
-    Boolean, RangeError, StringPrototypeCharCodeAt, StringPrototypeSlice, TypeError, TypedArrayPrototypeGetBuffer,
+    Boolean, RangeError, ReflectApply, StringPrototypeCharCodeAt, StringPrototypeSlice, TypeError, TypedArrayPrototypeGetBuffer,
     TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSet, Uint8Array,
   } = nano.primordials;
   const {
@@ -182,7 +182,21 @@
   defineInterface(TextEncoder);
   defineInterface(TextDecoder);
 
-  nano.encoding = { __proto__: null, encode, decode };
+  const { decode: decodeWith } = TextDecoder.prototype;
+
+  /** §6 "decode", with the encoding that is named first among those there are, or UTF-8; a byte order mark goes before. */
+  function decodeSniffed(bytes, ...names) {
+    let label = "utf-8";
+    for (let i = names.length - 1; i >= 0; i--) {
+      if (names[i] !== undefined && encodingOf(names[i]) !== undefined) label = names[i];
+    }
+    if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) label = "utf-8";
+    else if (bytes[0] === 0xfe && bytes[1] === 0xff) label = "utf-16be";
+    else if (bytes[0] === 0xff && bytes[1] === 0xfe) label = "utf-16le";
+    return ReflectApply(decodeWith, new TextDecoder(label), [bytes]);
+  }
+
+  nano.encoding = { __proto__: null, encode, decode, decodeSniffed };
   nano.expose("TextEncoder", TextEncoder);
   nano.expose("TextDecoder", TextDecoder);
 });
