@@ -7,7 +7,9 @@ mod console;
 mod context;
 #[allow(unsafe_code)]
 mod crypto;
+#[allow(unsafe_code)]
 mod encoding;
+mod error_events;
 mod event;
 mod fetch;
 mod inspect;
@@ -20,6 +22,7 @@ mod timers;
 mod url;
 #[allow(unsafe_code)]
 mod value;
+mod wasm_streaming;
 mod webidl;
 
 use crate::runtime::{Extension, Part, Platform};
@@ -50,6 +53,7 @@ const CORE: &[Extension] = &[
     extension!("body", pipe::OPS),
     extension!("request"),
     extension!("response"),
+    extension!("wasm_streaming", wasm_streaming::OPS),
     extension!("event", event::OPS),
     extension!("scope"),
 ];
@@ -57,9 +61,24 @@ const CORE: &[Extension] = &[
 /// The rest, each part as it is first asked for.
 const PARTS: &[Part] = &[
     Part {
-        scripts: &[extension!("event_target"), extension!("abort"), extension!("fetch_event")],
-        interfaces: &["AbortController", "AbortSignal", "CustomEvent", "Event", "EventTarget", "FetchEvent"],
-        operations: &["addEventListener", "dispatchEvent", "removeEventListener"],
+        scripts: &[
+            extension!("event_target"),
+            extension!("error_events", error_events::OPS),
+            extension!("abort"),
+            extension!("fetch_event"),
+        ],
+        interfaces: &[
+            "AbortController",
+            "AbortSignal",
+            "CustomEvent",
+            "ErrorEvent",
+            "Event",
+            "EventTarget",
+            "FetchEvent",
+            "PromiseRejectionEvent",
+        ],
+        operations: &["reportError"],
+        inherited: &["addEventListener", "dispatchEvent", "removeEventListener"],
         members: &["abort", "events", "fetchEvents"],
     },
     Part {
@@ -76,50 +95,77 @@ const PARTS: &[Part] = &[
             "ReadableStreamDefaultController",
             "ReadableStreamDefaultReader",
         ],
-        operations: &[],
         members: &["pipe", "streams"],
+        ..Part::NONE
     },
     Part {
-        scripts: &[extension!("blob"), extension!("form_data"), extension!("multipart", multipart::OPS, crypto::OPS)],
-        interfaces: &["Blob", "File", "FormData"],
-        operations: &[],
+        scripts: &[
+            extension!("blob"),
+            extension!("blob_url", crypto::OPS),
+            extension!("progress_event"),
+            extension!("file_reader", base64::OPS),
+            extension!("form_data"),
+            extension!("multipart", multipart::OPS),
+        ],
+        interfaces: &["Blob", "File", "FileReader", "FormData", "ProgressEvent"],
         members: &["blobs", "forms"],
+        ..Part::NONE
     },
     Part {
         scripts: &[extension!("integrity", base64::OPS, crypto::sha::OPS), extension!("fetch", fetch::OPS)],
-        interfaces: &[],
         operations: &["fetch"],
-        members: &[],
+        ..Part::NONE
+    },
+    Part {
+        scripts: &[
+            extension!("url_pattern/tokenizer"),
+            extension!("url_pattern/component"),
+            extension!("url_pattern/constructor_string"),
+            extension!("url_pattern"),
+        ],
+        interfaces: &["URLPattern"],
+        ..Part::NONE
     },
     Part {
         scripts: &[extension!("inspect", inspect::OPS), extension!("console", console::OPS)],
         interfaces: &["console"],
-        operations: &[],
-        members: &[],
+        ..Part::NONE
     },
     Part {
         scripts: &[extension!("structured_clone", structured_clone::OPS)],
-        interfaces: &[],
         operations: &["structuredClone"],
-        members: &["serializable", "structuredClone"],
+        members: &["serializable", "structured", "structuredClone", "transferable"],
+        ..Part::NONE
     },
     Part {
-        scripts: &[extension!("base64", base64::OPS)],
-        interfaces: &[],
-        operations: &["atob", "btoa"],
-        members: &[],
+        scripts: &[extension!("message_event"), extension!("message_channel"), extension!("broadcast_channel")],
+        interfaces: &["BroadcastChannel", "MessageChannel", "MessageEvent", "MessagePort"],
+        members: &["messages"],
+        ..Part::NONE
     },
+    Part { scripts: &[extension!("base64", base64::OPS)], operations: &["atob", "btoa"], ..Part::NONE },
     Part {
-        scripts: &[extension!("performance", performance::OPS)],
-        interfaces: &["Performance", "performance"],
-        operations: &[],
-        members: &[],
+        scripts: &[
+            extension!("performance_entry", performance::OPS),
+            extension!("performance_observer"),
+            extension!("performance"),
+        ],
+        interfaces: &[
+            "Performance",
+            "PerformanceEntry",
+            "PerformanceMark",
+            "PerformanceMeasure",
+            "PerformanceObserver",
+            "PerformanceObserverEntryList",
+        ],
+        members: &["performance"],
+        ..Part::NONE
     },
     Part {
         scripts: &[extension!("quota_exceeded_error")],
         interfaces: &["QuotaExceededError"],
-        operations: &[],
-        members: &["QuotaExceededError"],
+        members: &["QuotaExceededError", "quota"],
+        ..Part::NONE
     },
     Part {
         scripts: &[
@@ -131,8 +177,8 @@ const PARTS: &[Part] = &[
             extension!("crypto", crypto::OPS),
         ],
         interfaces: &["Crypto", "CryptoKey", "SubtleCrypto", "crypto"],
-        operations: &[],
         members: &["cryptoHashes"],
+        ..Part::NONE
     },
 ];
 

@@ -5,6 +5,7 @@
 //! functions (`api`) reach their worker through its [`State`].
 
 mod code_cache;
+mod compilations;
 mod event_loop;
 mod exception;
 mod exchange;

@@ -3,7 +3,7 @@
 
 (function (nano) {
   const { context, DOMException } = nano;
-  const { Event, EventHandler, EventTarget, createTrusted, fire, hasListener } = nano.events;
+  const { Event, EventTarget, createTrusted, defineHandler, fire, hasListener } = nano.events;
   const {
     MathMax, Set, SetPrototypeAdd, SetPrototypeDelete, SetPrototypeForEach, SetPrototypeGetSize, TypeError, WeakRef,
     WeakRefPrototypeDeref, isObject, newList, push,
@@ -39,7 +39,6 @@
     #dependents = null;
     #awaited = null;
     #prune = FEW;
-    #onabort = null;
 
     constructor(key = undefined) {
       if (key !== internal) throw new TypeError("Illegal constructor");
@@ -78,15 +77,6 @@
 
     throwIfAborted() {
       if (this.#aborted) throw this.#reason;
-    }
-
-    get onabort() {
-      return this.#onabort === null ? null : this.#onabort.value;
-    }
-
-    set onabort(value) {
-      this.#onabort ??= new EventHandler(this, "abort");
-      this.#onabort.set(value);
     }
 
     // §3.2 "run the abort steps".
@@ -228,6 +218,7 @@
     }
   }
 
+  defineHandler(AbortSignal.prototype, "abort", toSignal);
   defineInterface(AbortSignal);
   defineInterface(AbortController);
 

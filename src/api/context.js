@@ -3,7 +3,7 @@
 // app hands over to be called later by other means (timers, listeners, abort algorithms) is called through here.
 
 (function (nano) {
-  const { ops } = nano;
+  const { ops, entry } = nano;
   const { ReflectApply, newList, push } = nano.primordials;
 
   /** The token of the running request; 0 outside of any. */
@@ -34,5 +34,13 @@
     for (let i = 0; i < endings.length; i++) endings[i](token);
   }
 
-  nano.context = { __proto__: null, current, callIn, reportException, onEnd, end };
+  nano.context = {
+    __proto__: null, current, callIn, onEnd, end,
+    // As long as nobody listens, what nobody handles is logged. Replaced by error_events.js.
+    reportException,
+    reportRejection: () => true,
+  };
+
+  /** A promise was left rejected, or one that was is handled now; true where that is to be logged. */
+  entry.rejection = (promise, reason, isHandled) => nano.context.reportRejection(promise, reason, isHandled);
 });

@@ -53,7 +53,7 @@
 
   for (const name of [
     "Array", "ArrayBuffer", "BigInt", "Boolean", "DataView", "Date", "Error", "Function", "Map", "Number", "Object",
-    "Promise", "RangeError", "RegExp", "Set", "String", "Symbol", "TypeError", "Uint8Array", "WeakMap", "WeakRef",
+    "Promise", "RangeError", "RegExp", "Set", "String", "Symbol", "TypeError", "Uint8Array", "WeakMap", "WeakRef", "WeakSet",
   ]) {
     const intrinsic = globalThis[name];
     primordials[name] = intrinsic;
@@ -83,6 +83,17 @@
 
   /** A list as an array for an app to keep. */
   primordials.arrayFromList = primordials.ArrayPrototypeSlice;
+
+  const { get: getStack } = getOwnPropertyDescriptor(new primordials.Error(), "stack");
+
+  /** The stack V8 keeps for an error; undefined if it keeps none. */
+  primordials.stackOf = (error) => {
+    try {
+      return applyTo(getStack, error, []);
+    } catch {
+      return undefined;
+    }
+  };
 
   // Promises. What these return or take are native promises of our own making, never an app's thenable.
 

@@ -65,6 +65,8 @@
     #token = 0;
     #method = undefined;
     #url = undefined;
+    /** What a blob URL meant when the request was made (URL Standard §4.1 "blob URL entry"). */
+    #blob = undefined;
     #headers = undefined;
     /** Undefined: not asked for yet. */
     #body = undefined;
@@ -92,9 +94,11 @@
         const record = urls.parse(text, undefined);
         if (record === undefined) throw new TypeError(`Request: "${text}" is not an absolute URL`);
         this.#url = urls.serialize(record);
+        this.#blob = urls.blobOf(record);
         if (urls.hasCredentials(record)) throw new TypeError("Request: the URL has a user name or password");
       } else {
         this.#url = from.url;
+        this.#blob = from.#blob;
       }
       if (window !== undefined && window !== null) throw new TypeError("Request: window can only be null");
       this.#method = method === undefined ? (from === undefined ? "GET" : from.method) : toMethod(method);
@@ -240,6 +244,7 @@
       const copy = new Request(internal, 0);
       copy.#method = this.method;
       copy.#url = this.url;
+      copy.#blob = this.#blob;
       copy.#headers = headerLists.create(headerLists.copyList(listOf(this)), headerLists.isImmutable(this.headers));
       copy.#body = body === null ? null : body.clone();
       copy.#options = this.#options;
@@ -261,6 +266,7 @@
       requestParts = (request) => ({
         method: request.#method,
         url: request.#url,
+        blob: request.#blob,
         headers: headerLists.listOf(request.#headers),
         body: request.#body,
         redirect: request.#options.redirect,

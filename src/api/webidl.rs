@@ -34,6 +34,8 @@ fn kind_of(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mu
         "typed array"
     } else if value.is_array_buffer() {
         "buffer"
+    } else if value.is_shared_array_buffer() {
+        "shared buffer"
     } else if value.is_number_object()
         || value.is_string_object()
         || value.is_boolean_object()

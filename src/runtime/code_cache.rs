@@ -275,7 +275,7 @@ fn key_of(platform: &'static Platform) -> Key {
         let ops = script.ops().map(|op| op.name.as_bytes());
         [script.name.as_bytes(), script.source.as_bytes()].into_iter().chain(ops)
     });
-    let names = platform.parts.iter().flat_map(|part| [part.interfaces, part.operations, part.members]);
+    let names = platform.parts.iter().flat_map(|part| [part.interfaces, part.operations, part.inherited, part.members]);
     let names = names.flat_map(|names| names.iter().map(|name| name.as_bytes()).chain([&b""[..]]));
     let pieces = makers.into_iter().chain(about).chain(scripts).chain(names);
     let hash = pieces

@@ -28,8 +28,15 @@ pub struct Part {
     pub interfaces: &'static [&'static str],
     /// Operations that they expose.
     pub operations: &'static [&'static str],
+    /// Operations that the global scope inherits from one of the interfaces.
+    pub inherited: &'static [&'static str],
     /// What they leave in `nano` for other scripts.
     pub members: &'static [&'static str],
+}
+
+impl Part {
+    /// Nothing.
+    pub const NONE: Self = Self { scripts: &[], interfaces: &[], operations: &[], inherited: &[], members: &[] };
 }
 
 /// One script of the platform and its native functions.

@@ -26,8 +26,11 @@ pub(super) fn announce(scope: &mut v8::PinScope<'_, '_>, platform: &Platform, na
     let global = scope.get_current_context().global(scope);
     let key = key(scope);
     global.set_private(scope, key, nano.into());
+    let (name, prototype) = (extension::string(scope, "globalPrototype"), v8::Object::new(scope));
+    nano.set(scope, name.into(), prototype.into());
     for part in platform.parts {
-        for (holder, names) in [(global, part.interfaces), (global, part.operations), (nano, part.members)] {
+        let exposed = [(global, part.interfaces), (global, part.operations), (prototype, part.inherited)];
+        for (holder, names) in exposed.into_iter().chain([(nano, part.members)]) {
             for name in names {
                 let hidden = part.interfaces.contains(name);
                 let attributes = if hidden { PropertyAttribute::DONT_ENUM } else { PropertyAttribute::NONE };
@@ -53,30 +56,36 @@ fn look<'s>(
     args: v8::PropertyCallbackArguments<'s>,
     mut rv: v8::ReturnValue<'_, v8::Value>,
 ) {
-    let (context, parts) = (args.holder().get_creation_context(scope), scope.get_slot::<Parts>().copied());
+    let Some(parts) = scope.get_slot::<Parts>().copied() else { return };
     // Without a value an exception is on its way: no stack or no memory is left, or the isolate is being ended.
-    if let Some(value) = context.zip(parts).and_then(|(context, parts)| parts.value(scope, context, name)) {
+    if let Some(value) = parts.value(scope, args.holder(), name) {
         rv.set(value);
     }
 }
 
 impl Parts {
+    /// The value of `holder`'s property `name`.
     fn value<'s>(
         self,
         scope: &mut v8::PinScope<'s, '_>,
-        context: Local<'s, v8::Context>,
+        holder: Local<'s, v8::Object>,
         name: Local<'s, v8::Name>,
     ) -> Option<Local<'s, v8::Value>> {
+        let context = holder.get_creation_context(scope)?;
         let scope = &mut v8::ContextScope::new(scope, context);
         let key = key(scope);
-        let nano = context.global(scope).get_private(scope, key)?.try_into().ok()?;
+        let nano: Local<'_, v8::Object> = context.global(scope).get_private(scope, key)?.try_into().ok()?;
         let text = name.to_rust_string_lossy(scope);
-        let exposed_by = |part: &Part| part.interfaces.iter().chain(part.operations).any(|name| *name == text);
-        let parts = self.platform.parts.iter();
-        let index = parts.clone().position(|part| exposed_by(part) || part.members.contains(&&*text))?;
-        let part = self.load(scope, nano, index)?;
-        let holder = if exposed_by(&self.platform.parts[index]) { object(scope, part, "exposed")? } else { part };
-        holder.get(scope, name.into())
+        let internal = holder == nano;
+        let names = |part: &'static Part| match internal {
+            true => [part.members, &[], &[]],
+            false => [part.interfaces, part.operations, part.inherited],
+        };
+        let index =
+            self.platform.parts.iter().position(|part| names(part).into_iter().flatten().any(|name| *name == text));
+        let part = self.load(scope, nano, index?)?;
+        let values = if internal { part } else { object(scope, part, "exposed")? };
+        values.get(scope, name.into())
     }
 
     /// What part `index` has made: `nano` with what its scripts have added. They run once in a realm.
