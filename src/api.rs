@@ -45,6 +45,7 @@ pub const REGISTRY: &[Extension] = &[
     extension!("error_events", &[]),
     extension!("abort", &[]),
     extension!("timers", timers::OPS),
+    extension!("scheduler", &[]),
     extension!("structured_clone", structured_clone::OPS),
     extension!("message_event", &[]),
     extension!("message_channel", &[]),
