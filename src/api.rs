@@ -143,6 +143,7 @@ const PARTS: &[Part] = &[
         members: &["messages"],
         ..Part::NONE
     },
+    Part { scripts: &[extension!("scheduler")], interfaces: &["Scheduler"], members: &["scheduler"], ..Part::NONE },
     Part { scripts: &[extension!("base64", base64::OPS)], operations: &["atob", "btoa"], ..Part::NONE },
     Part {
         scripts: &[

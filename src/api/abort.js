@@ -17,6 +17,7 @@
   let dependentSignal;
   let isAbortSignal;
   let isAborted;
+  let reasonOf;
   let addAlgorithm;
   let removeAlgorithm;
   let keep;
@@ -138,6 +139,7 @@
 
       isAbortSignal = (value) => isObject(value) && #aborted in value;
       isAborted = (signal) => signal.#aborted;
+      reasonOf = (signal) => signal.#reason;
 
       addAlgorithm = (signal, run) => {
         if (signal.#aborted) return undefined;
@@ -225,7 +227,7 @@
   nano.abort = {
     __proto__: null,
     createSignal: () => new AbortSignal(internal),
-    signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm, removeAlgorithm, keep,
+    signalAbort, dependentSignal, isAbortSignal, isAborted, reasonOf, addAlgorithm, removeAlgorithm, keep,
   };
   nano.expose("AbortSignal", AbortSignal);
   nano.expose("AbortController", AbortController);

@@ -114,7 +114,7 @@
       }
       if (this.#signal !== undefined) {
         if (abort.isAborted(this.#signal)) {
-          this.#end(this.#signal.reason);
+          this.#end(abort.reasonOf(this.#signal));
           return;
         }
         this.#algorithm = abort.addAlgorithm(this.#signal, (reason) => this.#end(reason));

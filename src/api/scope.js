@@ -28,6 +28,7 @@
   nano.exposeAttribute("navigator", () => navigator);
   nano.exposeAttribute("self", () => nano.global);
   nano.exposeAttribute("performance", () => nano.performance.object);
+  nano.exposeAttribute("scheduler", () => nano.scheduler);
 
   const handlers = {
     get onerror() {

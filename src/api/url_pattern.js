@@ -1,14 +1,16 @@
 "use strict";
-// URLPattern: URL Pattern Standard §1.
+// URLPattern: URL Pattern Standard §1, with what is proposed for it, generate() and compareComponent().
 
 (function (nano) {
   const { ops } = nano;
   const {
     ObjectDefineProperty, RegExpPrototypeExec, StringPrototypeEndsWith, StringPrototypeLastIndexOf,
-    StringPrototypeSlice, StringPrototypeStartsWith, StringPrototypeToLowerCase, TypeError, isObject,
+    StringPrototypeSlice, StringPrototypeStartsWith, StringPrototypeToLowerCase, TypeError, isObject, newList,
   } = nano.primordials;
-  const { USVString, defineInterface, dictionaryOf } = nano.webidl;
-  const { Component, escapePattern, options, parseConstructorString } = nano.urlPattern;
+  const { USVString, defineInterface, dictionaryOf, enumeration, record, requireArguments } = nano.webidl;
+  const { Component, compare, escapePattern, options, parseConstructorString } = nano.urlPattern;
+
+  const COMPONENTS = ["protocol", "username", "password", "hostname", "port", "pathname", "search", "hash"];
 
   const text = (key) => ({ __proto__: null, key, convert: USVString, required: false });
   const URLPatternInit = [
@@ -274,6 +276,50 @@
       return this.#protocol.hasRegExpGroups || this.#username.hasRegExpGroups || this.#password.hasRegExpGroups ||
         this.#hostname.hasRegExpGroups || this.#port.hasRegExpGroups || this.#pathname.hasRegExpGroups ||
         this.#search.hasRegExpGroups || this.#hash.hasRegExpGroups;
+    }
+
+    static compareComponent(component, left, right) {
+      requireArguments(arguments.length, 3, "URLPattern.compareComponent");
+      const name = enumeration(component, COMPONENTS, "URLPattern.compareComponent: the component");
+      if (!isObject(left) || !(#hash in left) || !isObject(right) || !(#hash in right)) {
+        throw new TypeError("URLPattern.compareComponent: not two URLPatterns");
+      }
+      return compare(left.#component(name), right.#component(name));
+    }
+
+    generate(component, groups = undefined) {
+      if (!(#hash in this)) throw new TypeError("Illegal invocation");
+      requireArguments(arguments.length, 1, "URLPattern.generate");
+      const name = enumeration(component, COMPONENTS, "URLPattern.generate: the component");
+      if (groups !== undefined && groups !== null && !isObject(groups)) {
+        throw new TypeError("URLPattern.generate: the groups are not an object");
+      }
+      const given = isObject(groups) ? record(groups, USVString, USVString, "the groups") : newList();
+      return this.#component(name).generate((group) => {
+        for (let i = 0; i < given.length; i += 2) if (given[i] === group) return given[i + 1];
+        return undefined;
+      });
+    }
+
+    #component(name) {
+      switch (name) {
+        case "protocol":
+          return this.#protocol;
+        case "username":
+          return this.#username;
+        case "password":
+          return this.#password;
+        case "hostname":
+          return this.#hostname;
+        case "port":
+          return this.#port;
+        case "pathname":
+          return this.#pathname;
+        case "search":
+          return this.#search;
+        default:
+          return this.#hash;
+      }
     }
 
     test(input = undefined, baseURL = undefined) {

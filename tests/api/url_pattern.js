@@ -55,6 +55,18 @@ export const tests = {
     same(Object.keys(groups), ["__proto__", "a", "b", "c", "d"]);
     equal(Object.getPrototypeOf(groups), Object.prototype);
   },
+  "texts are made from patterns, and patterns compared"() {
+    const pattern = new URLPattern({ pathname: "/:a/b" });
+    equal(pattern.generate("pathname", { a: "ä" }), "/%C3%A4/b");
+    throws(TypeError, () => pattern.generate("pathname", { a: "x/y" }));
+    throws(TypeError, () => pattern.generate("pathname"));
+    throws(TypeError, () => pattern.generate("path", { a: "x" }));
+    const wider = new URLPattern({ pathname: "/*" });
+    equal(URLPattern.compareComponent("pathname", pattern, wider), 1);
+    equal(URLPattern.compareComponent("pathname", wider, pattern), -1);
+    equal(URLPattern.compareComponent("hash", wider, pattern), 0);
+    throws(TypeError, () => URLPattern.compareComponent("pathname", wider, {}));
+  },
   "an app's patches change nothing"() {
     const { exec } = RegExp.prototype;
     const trap = { set: () => { throw new Error("called"); }, configurable: true };

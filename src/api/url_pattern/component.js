@@ -3,7 +3,7 @@
 // expressions) and §2.3 (pattern strings back from parts).
 
 (function (nano) {
-  const { RegExp, RegExpPrototypeExec, StringPrototypeAt, TypeError, newList, push } =
+  const { MathMax, RegExp, RegExpPrototypeExec, StringPrototypeAt, TypeError, newList, push } =
     nano.primordials;
   const {
     OPEN, CLOSE, REGEXP, NAME, CHAR, ESCAPED_CHAR, OTHER_MODIFIER, ASTERISK, END, tokenize, isNameCodePoint,
@@ -257,11 +257,13 @@
     #text = undefined;
     #matchesAll = false;
     #regexp = undefined;
+    #encode;
 
     constructor(input, encode, options, ignoreCase) {
       if (input.length > LONGEST) throw new TypeError("URLPattern: the pattern is too long");
       const parts = new Parser(input, encode, options).parse();
       this.parts = parts;
+      this.#encode = encode;
       this.pattern = toPattern(parts, options);
       for (let i = 0; i < parts.length; i++) {
         if (parts[i].type === MATCHES) this.hasRegExpGroups = true;
@@ -289,9 +291,50 @@
       if (this.#text !== undefined) return input === this.#text ? none : null;
       return this.#matchesAll ? [input, input] : RegExpPrototypeExec(this.#regexp, input);
     }
+
+    /** A text that matches, with what `groupOf(name)` gives in the place of each group. */
+    generate(groupOf) {
+      let result = "";
+      for (let i = 0; i < this.parts.length; i++) {
+        const { type, value, modifier, name, prefix, suffix } = this.parts[i];
+        const group = type === SEGMENT ? groupOf(name) : undefined;
+        if (modifier !== "" || (type !== FIXED && group === undefined)) {
+          throw new TypeError("URLPattern.generate: a part of the pattern may be of many texts");
+        }
+        result += type === FIXED ? value : prefix + this.#encode(group) + suffix;
+      }
+      if (!this.test(result)) throw new TypeError("URLPattern.generate: the text would not match");
+      return result;
+    }
   }
 
   const none = [""];
+
+  /** What stands where a list of parts has ended. */
+  const nothing = { type: FIXED, value: "", modifier: "", name: "", prefix: "", suffix: "" };
+
+  // From the least restrictive on.
+  const typeRanks = { __proto__: null, [FULL]: 0, [SEGMENT]: 1, [MATCHES]: 2, [FIXED]: 3 };
+  const modifierRanks = { __proto__: null, "*": 0, "?": 1, "+": 2, "": 3 };
+
+  const order = (left, right) => (left < right ? -1 : left > right ? 1 : 0);
+
+  /** Which of two parts is the more restrictive: 1 if that is the left one. */
+  function compareParts(left, right) {
+    return order(typeRanks[left.type], typeRanks[right.type]) ||
+      order(modifierRanks[left.modifier], modifierRanks[right.modifier]) ||
+      order(left.prefix, right.prefix) || order(left.value, right.value) || order(left.suffix, right.suffix);
+  }
+
+  /** Which of two components is the more restrictive, by the first of their parts that differ. */
+  function compare(left, right) {
+    const length = MathMax(left.parts.length, right.parts.length);
+    for (let i = 0; i < length; i++) {
+      const result = compareParts(left.parts[i] ?? nothing, right.parts[i] ?? nothing);
+      if (result !== 0) return result;
+    }
+    return 0;
+  }
 
   const isAll = ({ prefix, suffix, modifier }) => prefix === "" && suffix === "" && modifier === "";
 
@@ -303,10 +346,7 @@
     }
   }
 
-  nano.urlPattern.FIXED = FIXED;
-  nano.urlPattern.MATCHES = MATCHES;
-  nano.urlPattern.SEGMENT = SEGMENT;
-  nano.urlPattern.FULL = FULL;
+  nano.urlPattern.compare = compare;
   nano.urlPattern.Component = Component;
   nano.urlPattern.escapePattern = escapePattern;
   nano.urlPattern.options = { __proto__: null, defaults, hostname, pathname };
