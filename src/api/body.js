@@ -11,7 +11,7 @@
     newPromise, push, uponPromise,
   } = nano.primordials;
   const { USVString, bytesOf, getByteLength, isUint8Array } = nano.webidl;
-  const { Reader, create, createFull } = streams;
+  const { Reader, create, createBytes, createFull, tee } = streams;
   const { encode, decode } = encoding;
   const { isSearchParams, serializeSearchParams } = nano.url;
   const { Pieces, createBlob, isBlob, piecesFrom, piecesOf, typeOf } = blobs;
@@ -66,7 +66,7 @@
         copy.#shared = true;
         return copy;
       }
-      const branches = this.stream.tee(true);
+      const branches = tee(this.stream, true);
       this.#stream = branches[0];
       return new Body(undefined, 0, branches[1]);
     }
@@ -146,8 +146,8 @@
 
   function incomingStream(token) {
     const take = (controller, chunk) => {
-      if (chunk === undefined) controller.close();
-      else controller.enqueue(chunk);
+      if (chunk === undefined) controller.end();
+      else controller.enqueueOwn(chunk);
     };
     const pull = (controller) => {
       const read = ops.request_read(token);
@@ -155,11 +155,11 @@
       take(controller, read);
       return undefined;
     };
-    const stream = create(pull, () => undefined, 0);
+    const stream = createBytes(pull, () => undefined);
     stream.native = {
       __proto__: null,
       pipe: (to) => ops.pipe_request(to, token),
-      end: () => stream.controller.close(),
+      end: () => stream.controller.end(),
     };
     return stream;
   }

@@ -5,10 +5,12 @@
   const { streams } = nano;
   const {
     AsyncIteratorPrototype, Boolean, ObjectDefineProperty, ObjectSetPrototypeOf, PromisePrototypeThen, PromiseReject,
-    PromiseResolve, ReflectApply, SymbolAsyncIterator, SymbolIterator, TypeError, isObject, newPromise,
+    PromiseResolve, RangeError, ReflectApply, SymbolAsyncIterator, SymbolIterator, TypeError, isObject, newPromise,
   } = nano.primordials;
-  const { callback, defineInterface, dictionary, enumeration, makeEnumerable, requireArguments } = nano.webidl;
-  const { Controller, Reader, Stream, create } = streams;
+  const {
+    callback, defineInterface, dictionary, enforceRange, enumeration, makeEnumerable, requireArguments,
+  } = nano.webidl;
+  const { ByteController, Controller, Reader, Stream, create } = streams;
   const { extractHighWaterMark, extractSizeAlgorithm, toStrategy } = nano.queuing;
 
   const internal = { __proto__: null };
@@ -27,19 +29,26 @@
       }
       const options = toStrategy(strategy);
       const source = toSource(underlyingSource);
-      const size = extractSizeAlgorithm(options);
-      const highWaterMark = extractHighWaterMark(options, 1);
-      const stream = (this.#stream = new Stream());
-      stream.object = this;
+      const stream = new Stream();
       const call = (method) => (argument) =>
         method === undefined ? undefined : ReflectApply(method, underlyingSource, [argument]);
       const cancel = call(source.cancel);
-      const pull = call(source.pull);
-      const controller = new Controller(stream, () => pull(outsideController(controller)), cancel, highWaterMark, size);
+      const pullFrom = call(source.pull);
+      const pull = (controller) => pullFrom(outside(controller));
+      let controller;
+      if (source.isByte) {
+        if (options.size !== undefined) throw new RangeError("ReadableStream: a byte stream's strategy has no size");
+        const highWaterMark = extractHighWaterMark(options, 0);
+        if (source.autoAllocateChunkSize === 0) throw new TypeError("ReadableStream: autoAllocateChunkSize is 0");
+        controller = new ByteController(stream, pull, cancel, highWaterMark, source.autoAllocateChunkSize);
+      } else {
+        const size = extractSizeAlgorithm(options);
+        controller = new Controller(stream, pull, cancel, extractHighWaterMark(options, 1), size);
+      }
+      this.#stream = stream;
+      stream.object = this;
       controller.start(
-        source.start === undefined
-          ? undefined
-          : ReflectApply(source.start, underlyingSource, [outsideController(controller)]),
+        source.start === undefined ? undefined : ReflectApply(source.start, underlyingSource, [outside(controller)]),
       );
     }
 
@@ -63,13 +72,13 @@
       const mode = dictionary(options, "getReader's options")?.mode;
       if (mode !== undefined) {
         enumeration(mode, ["byob"], "getReader's mode");
-        throw new TypeError("getReader: the stream is not a byte stream");
+        return streams.createByobReader(stream);
       }
       return new ReadableStreamDefaultReader(internal, new Reader(stream));
     }
 
     tee() {
-      const branches = this.#stream.tee(false);
+      const branches = streams.tee(this.#stream, false);
       return [streams.wrap(branches[0]), streams.wrap(branches[1])];
     }
 
@@ -91,8 +100,14 @@
 
   /** §4.2.3: the underlying source's members, in Web IDL's order. */
   function toSource(object) {
-    const source = { __proto__: null, cancel: undefined, pull: undefined, start: undefined };
+    const source = {
+      autoAllocateChunkSize: undefined, cancel: undefined, pull: undefined, start: undefined, isByte: false,
+    };
     if (object === undefined) return source;
+    const { autoAllocateChunkSize } = object;
+    if (autoAllocateChunkSize !== undefined) {
+      source.autoAllocateChunkSize = enforceRange(autoAllocateChunkSize, "autoAllocateChunkSize");
+    }
     const { cancel } = object;
     if (cancel !== undefined) source.cancel = callback(cancel, "the underlying source's cancel");
     const { pull } = object;
@@ -102,13 +117,15 @@
     const { type } = object;
     if (type !== undefined) {
       enumeration(type, ["bytes"], "the underlying source's type");
-      throw new TypeError("ReadableStream: byte streams are not available");
+      source.isByte = true;
     }
     return source;
   }
 
-  const outsideController = (controller) => {
-    controller.object ??= new ReadableStreamDefaultController(internal, controller);
+  const outside = (controller) => {
+    controller.object ??= controller.isByte
+      ? streams.outsideByte(controller)
+      : new ReadableStreamDefaultController(internal, controller);
     return controller.object;
   };
 
