@@ -2,15 +2,17 @@
 // ReadableStream, its default reader and controller as an app sees them: Streams Standard §4.2, §4.4, §4.6.
 
 (function (nano) {
-  const { streams } = nano;
+  const { streams, writable } = nano;
   const {
     AsyncIteratorPrototype, Boolean, ObjectDefineProperty, ObjectSetPrototypeOf, PromisePrototypeThen, PromiseReject,
-    PromiseResolve, RangeError, ReflectApply, SymbolAsyncIterator, SymbolIterator, TypeError, isObject, newPromise,
+    PromiseResolve, RangeError, ReflectApply, SymbolAsyncIterator, SymbolIterator, TypeError, isObject, markHandled,
+    newPromise, uponPromise,
   } = nano.primordials;
   const {
     callback, defineInterface, dictionary, enforceRange, enumeration, makeEnumerable, requireArguments,
   } = nano.webidl;
   const { ByteController, Controller, Reader, Stream, create } = streams;
+  const { isAbortSignal } = nano.abort;
   const { extractHighWaterMark, extractSizeAlgorithm, toStrategy } = nano.queuing;
 
   const internal = { __proto__: null };
@@ -77,6 +79,34 @@
       return new ReadableStreamDefaultReader(internal, new Reader(stream));
     }
 
+    pipeThrough(transform, options = undefined) {
+      const stream = this.#stream;
+      requireArguments(arguments.length, 1, "ReadableStream.pipeThrough");
+      const { readable, writable: given } = toPair(transform);
+      const pipeOptions = toPipeOptions(options, "pipeThrough's options");
+      const dest = writable.unwrap(given);
+      if (stream.locked) throw new TypeError("pipeThrough: the stream is locked to a reader");
+      if (dest.locked) throw new TypeError("pipeThrough: the writable stream is locked to a writer");
+      markHandled(streams.pipeTo(stream, dest, pipeOptions));
+      return readable;
+    }
+
+    pipeTo(destination, options = undefined) {
+      if (!isObject(this) || !(#stream in this)) return illegal();
+      try {
+        const stream = this.#stream;
+        requireArguments(arguments.length, 1, "ReadableStream.pipeTo");
+        if (!writable.isWritable(destination)) throw new TypeError("pipeTo: the destination is not a WritableStream");
+        const pipeOptions = toPipeOptions(options, "pipeTo's options");
+        const dest = writable.unwrap(destination);
+        if (stream.locked) throw new TypeError("pipeTo: the stream is locked to a reader");
+        if (dest.locked) throw new TypeError("pipeTo: the destination is locked to a writer");
+        return streams.pipeTo(stream, dest, pipeOptions);
+      } catch (error) {
+        return PromiseReject(error);
+      }
+    }
+
     tee() {
       const branches = streams.tee(this.#stream, false);
       return [streams.wrap(branches[0]), streams.wrap(branches[1])];
@@ -120,6 +150,30 @@
       source.isByte = true;
     }
     return source;
+  }
+
+  /** §4.2.1 ReadableWritablePair. */
+  function toPair(value) {
+    const members = dictionary(value, "pipeThrough's transform");
+    const readable = members?.readable;
+    if (!streams.isStream(readable)) throw new TypeError("pipeThrough: the transform's readable is not a ReadableStream");
+    const given = members.writable;
+    if (!writable.isWritable(given)) throw new TypeError("pipeThrough: the transform's writable is not a WritableStream");
+    return { readable, writable: given };
+  }
+
+  /** §4.2.1 StreamPipeOptions. */
+  function toPipeOptions(value, what) {
+    const options = { preventAbort: false, preventCancel: false, preventClose: false, signal: undefined };
+    const members = dictionary(value, what);
+    if (members === undefined) return options;
+    options.preventAbort = Boolean(members.preventAbort);
+    options.preventCancel = Boolean(members.preventCancel);
+    options.preventClose = Boolean(members.preventClose);
+    const { signal } = members;
+    if (signal !== undefined && !isAbortSignal(signal)) throw new TypeError(`${what}: signal is not an AbortSignal`);
+    options.signal = signal;
+    return options;
   }
 
   const outside = (controller) => {
@@ -229,7 +283,15 @@
     }
 
     #after(steps) {
-      this.#ongoing = this.#ongoing === undefined ? steps() : PromisePrototypeThen(this.#ongoing, steps, steps);
+      const before = this.#ongoing;
+      if (before === undefined) {
+        this.#ongoing = steps();
+      } else {
+        const { promise, resolve, reject } = newPromise();
+        const goOn = () => uponPromise(steps(), resolve, reject);
+        this.#ongoing = promise;
+        uponPromise(before, goOn, goOn);
+      }
       return this.#ongoing;
     }
 
@@ -272,13 +334,28 @@
     const { iterator, next, sync } = getIterator(iterable);
 
     function pull(controller) {
-      return PromisePrototypeThen(PromiseResolve(ReflectApply(next, iterator, [])), (result) => {
-        if (!isObject(result)) throw new TypeError("ReadableStream.from: the iterator's result is not an object");
-        if (result.done) controller.close();
-        else if (sync) return PromisePrototypeThen(PromiseResolve(result.value), (value) => controller.enqueue(value));
-        else controller.enqueue(result.value);
-        return undefined;
-      });
+      const { promise, resolve, reject } = newPromise();
+      uponPromise(PromiseResolve(ReflectApply(next, iterator, [])), (result) => {
+        try {
+          if (!isObject(result)) throw new TypeError("ReadableStream.from: the iterator's result is not an object");
+          if (result.done) {
+            controller.close();
+          } else if (sync) {
+            const give = (value) => {
+              controller.enqueue(value);
+              resolve();
+            };
+            uponPromise(PromiseResolve(result.value), give, reject);
+            return;
+          } else {
+            controller.enqueue(result.value);
+          }
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      }, reject);
+      return promise;
     }
 
     function cancel(reason) {
