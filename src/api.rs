@@ -85,17 +85,41 @@ const PARTS: &[Part] = &[
         scripts: &[
             extension!("queuing_strategy"),
             extension!("readable_stream"),
+            extension!("byte_stream"),
+            extension!("tee"),
+            extension!("byte_stream_classes"),
             extension!("readable_stream_classes"),
             extension!("pipe"),
         ],
         interfaces: &[
             "ByteLengthQueuingStrategy",
             "CountQueuingStrategy",
+            "ReadableByteStreamController",
             "ReadableStream",
+            "ReadableStreamBYOBReader",
+            "ReadableStreamBYOBRequest",
             "ReadableStreamDefaultController",
             "ReadableStreamDefaultReader",
         ],
-        members: &["pipe", "streams"],
+        members: &["pipe", "queuing", "streams"],
+        ..Part::NONE
+    },
+    Part {
+        scripts: &[
+            extension!("writable_stream"),
+            extension!("pipe_to"),
+            extension!("writable_stream_classes"),
+            extension!("transform_stream"),
+            extension!("transform_stream_classes"),
+        ],
+        interfaces: &[
+            "TransformStream",
+            "TransformStreamDefaultController",
+            "WritableStream",
+            "WritableStreamDefaultController",
+            "WritableStreamDefaultWriter",
+        ],
+        members: &["pipeTo", "transforms", "writable"],
         ..Part::NONE
     },
     Part {

@@ -87,10 +87,10 @@
           offset = 0;
         }
         left -= length;
-        controller.enqueue(chunk);
-        if (left === 0) controller.close();
+        controller.enqueueOwn(chunk);
+        if (left === 0) controller.end();
       };
-      return streams.create(pull, () => undefined, 0);
+      return streams.createBytes(pull, () => undefined);
     }
   }
 

@@ -67,7 +67,7 @@
         copy.#shared = true;
         return copy;
       }
-      const branches = this.stream.tee(true);
+      const branches = nano.streams.tee(this.stream, true);
       this.#stream = branches[0];
       return new Body(undefined, 0, branches[1]);
     }
@@ -148,8 +148,8 @@
 
   function incomingStream(token) {
     const take = (controller, chunk) => {
-      if (chunk === undefined) controller.close();
-      else controller.enqueue(chunk);
+      if (chunk === undefined) controller.end();
+      else controller.enqueueOwn(chunk);
     };
     const pull = (controller) => {
       const read = ops.request_read(token);
@@ -157,11 +157,11 @@
       take(controller, read);
       return undefined;
     };
-    const stream = nano.streams.create(pull, () => undefined, 0);
+    const stream = nano.streams.createBytes(pull, () => undefined);
     stream.native = {
       __proto__: null,
       pipe: (to) => ops.pipe_request(to, token),
-      end: () => stream.controller.close(),
+      end: () => stream.controller.end(),
     };
     return stream;
   }

@@ -13,7 +13,7 @@
     PromiseReject, TypeError, newList, newPromise, push, uponPromise,
   } = nano.primordials;
   const { isUint8Array, requireArguments, requireGlobal } = nano.webidl;
-  const { Reader, create } = nano.streams;
+  const { Reader, createBytes } = nano.streams;
 
   /** §4.4 step 5. */
   const REDIRECTS = 20;
@@ -273,9 +273,9 @@
         if (chunk === null) return false;
         if (chunk === undefined) {
           this.#finish();
-          this.#controller.close();
+          this.#controller.end();
         } else {
-          this.#controller.enqueue(chunk);
+          this.#controller.enqueueOwn(chunk);
         }
         return true;
       };
@@ -314,14 +314,14 @@
         readOn(pulled);
         return pulled.promise;
       };
-      const stream = create(pull, () => this.#finish(), 0);
+      const stream = createBytes(pull, () => this.#finish());
       this.#controller = stream.controller;
       stream.native = {
         __proto__: null,
         pipe: (to) => ops.pipe_fetch(to, id),
         end: () => {
           this.#finish();
-          stream.controller.close();
+          stream.controller.end();
         },
       };
       return stream;

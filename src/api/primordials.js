@@ -65,6 +65,12 @@
   capturePrototype("TypedArray", getPrototypeOf(Uint8Array.prototype));
   capturePrototype("ArrayIterator", getPrototypeOf([][Symbol.iterator]()));
   primordials.IteratorPrototype = getPrototypeOf(getPrototypeOf([][Symbol.iterator]()));
+  /** The constructors of typed arrays, by name. V8 makes the last one with each context: Rust puts it here (realm.rs). */
+  primordials.typedArrays = {
+    BigInt64Array, BigUint64Array, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Uint8Array,
+    Uint8ClampedArray, Uint16Array, Uint32Array, Float16Array: undefined,
+  };
+  nano.entry.typedArrays = primordials.typedArrays;
   primordials.AsyncIteratorPrototype = getPrototypeOf(getPrototypeOf((async function* () {}).prototype));
 
   // Lists.

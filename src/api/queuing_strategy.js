@@ -98,6 +98,11 @@
       return this.#head === undefined;
     }
 
+    /** What `dequeue` would give. */
+    get first() {
+      return this.#head.value;
+    }
+
     enqueue(value, size) {
       if (!(size >= 0) || size === Infinity) throw new RangeError("the chunk's size is not a finite number from 0");
       const entry = { value, size, next: undefined };

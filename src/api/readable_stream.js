@@ -1,15 +1,14 @@
 "use strict";
-// How a ReadableStream works, seen from inside: Streams Standard §4, with default controllers and readers. What the
-// standard calls internal slots are the fields of `Stream`, `Reader` and `Controller`, and its abstract operations
-// are their methods. No app ever holds one of these: `readable_stream_classes.js` wraps them.
+// How a ReadableStream works, seen from inside: Streams Standard §4, with default controllers. What the standard calls
+// internal slots are the fields of `Stream`, `Reader` and `Controller`, and its abstract operations are their methods. No
+// app ever holds one of these: `readable_stream_classes.js` wraps them. Byte streams are in byte_stream.js.
 
 (function (nano) {
-  const { context, structuredClone } = nano;
+  const { context } = nano;
   const {
-    PromisePrototypeThen, PromiseReject, PromiseResolve, TypeError, Uint8Array, markHandled, newList,
-    newPromise, promiseCall, push, uponPromise,
+    PromisePrototypeThen, PromiseReject, PromiseResolve, TypeError, markHandled, newList, newPromise, promiseCall, push,
+    uponPromise,
   } = nano.primordials;
-  const { isUint8Array } = nano.webidl;
   const { SizedQueue } = nano.queuing;
 
   const READABLE = "readable";
@@ -41,6 +40,10 @@
       if (this.state === CLOSED) return PromiseResolve();
       if (this.state === ERRORED) return PromiseReject(this.storedError);
       this.close();
+      if (this.reader !== undefined && this.reader.byob) {
+        const requests = this.reader.takeRequests();
+        for (let i = 0; i < requests.length; i++) requests[i].close(undefined);
+      }
       return PromisePrototypeThen(this.controller.cancelSteps(reason), nothing);
     }
 
@@ -49,6 +52,8 @@
       this.state = CLOSED;
       if (this.reader === undefined) return;
       this.reader.closed.resolve();
+      // Those that brought a buffer wait for the source to give it back.
+      if (this.reader.byob) return;
       const requests = this.reader.takeRequests();
       for (let i = 0; i < requests.length; i++) requests[i].close();
     }
@@ -71,89 +76,28 @@
       else this.controller.pullSteps(request);
     }
 
-    /** §4.9.1 ReadableStreamDefaultTee; `clone` gives the second branch copies of the chunks. */
-    tee(clone) {
-      const stream = this;
-      const reader = new Reader(stream);
-      const finished = newPromise();
-      const reasons = [undefined, undefined];
-      const canceled = [false, false];
-      let reading = false;
-      let readAgain = false;
-
-      const request = {
-        chunk(chunk) {
-          // A microtask later, so that a reader's closed promise settles before the chunks of a closing stream.
-          uponPromise(PromiseResolve(), () => {
-            readAgain = false;
-            let second = chunk;
-            if (clone && !canceled[1]) {
-              try {
-                second = isUint8Array(chunk) ? new Uint8Array(chunk) : structuredClone(chunk);
-              } catch (error) {
-                first.controller.error(error);
-                other.controller.error(error);
-                uponPromise(stream.cancel(error), finished.resolve, finished.reject);
-                return;
-              }
-            }
-            if (!canceled[0]) first.controller.enqueue(chunk);
-            if (!canceled[1]) other.controller.enqueue(second);
-            reading = false;
-            if (readAgain) pull();
-          });
-        },
-        close() {
-          reading = false;
-          if (!canceled[0]) first.controller.close();
-          if (!canceled[1]) other.controller.close();
-          if (!canceled[0] || !canceled[1]) finished.resolve();
-        },
-        error() {
-          reading = false;
-        },
-      };
-
-      function pull() {
-        if (reading) {
-          readAgain = true;
-        } else {
-          reading = true;
-          stream.read(request);
-        }
-        return PromiseResolve();
-      }
-
-      const cancel = (branch) => (reason) => {
-        canceled[branch] = true;
-        reasons[branch] = reason;
-        if (canceled[1 - branch]) {
-          uponPromise(stream.cancel([reasons[0], reasons[1]]), finished.resolve, finished.reject);
-        }
-        return finished.promise;
-      };
-
-      const first = create(pull, cancel(0), 1);
-      const other = create(pull, cancel(1), 1);
-      uponPromise(reader.closed.promise, undefined, (error) => {
-        first.controller.error(error);
-        other.controller.error(error);
-        if (!canceled[0] || !canceled[1]) finished.resolve();
-      });
-      return [first, other];
+    /** §4.9.3 ReadableStreamBYOBReaderRead: a request's `chunk` and `close` get what became of `view`. */
+    readInto(view, min, request) {
+      this.disturbed = true;
+      if (this.state === ERRORED) request.error(this.storedError);
+      else this.controller.pullInto(view, min, request);
     }
   }
 
   class Reader {
     stream;
+    /** Whether its requests bring buffers of their own: a ReadableStreamBYOBReader. */
+    byob;
     /** What settles when the stream closes or fails, or the reader lets go. */
     closed = newPromise();
     #requests = newList();
     #first = 0;
 
     /** §4.9.3 ReadableStreamReaderGenericInitialize. */
-    constructor(stream) {
+    constructor(stream, byob = false) {
       if (stream.reader !== undefined) throw new TypeError("the stream is locked to a reader");
+      if (byob && !stream.controller.isByte) throw new TypeError("the stream is not a byte stream");
+      this.byob = byob;
       this.stream = stream;
       stream.reader = this;
       if (stream.state === CLOSED) {
@@ -164,13 +108,14 @@
       }
     }
 
-    /** §4.9.3 ReadableStreamDefaultReaderRelease. */
+    /** §4.9.3 ReadableStreamDefaultReaderRelease, ReadableStreamBYOBReaderRelease. */
     release() {
       const { stream } = this;
       const error = new TypeError("the reader was released");
       if (stream.state !== READABLE) this.closed = newPromise();
       this.closed.reject(error);
       markHandled(this.closed.promise);
+      stream.controller.releaseSteps();
       stream.reader = undefined;
       this.stream = undefined;
       this.failRequests(error);
@@ -225,58 +170,111 @@
     }
   }
 
-  class Controller {
+  /** What controllers of both kinds do: ask the source for more in time. */
+  class SourceController {
     stream;
-    /** The ReadableStreamDefaultController an app sees, if there is one. */
+    /** The controller an app sees, if there is one. */
     object = undefined;
-    #pull;
-    #cancel;
-    #size;
-    #highWaterMark;
-    #queue = new SizedQueue();
-    #started = false;
-    #closeRequested = false;
-    #pulling = false;
-    #pullAgain = false;
+    pullAlgorithm;
+    cancelAlgorithm;
+    highWaterMark;
+    started = false;
+    closeRequested = false;
+    pulling = false;
+    pullAgain = false;
     /** The request whose code the source is: it is called there, whoever reads. */
-    #token = context.current();
+    token = context.current();
 
-    constructor(stream, pull, cancel, highWaterMark, size) {
+    constructor(stream, pull, cancel, highWaterMark) {
       this.stream = stream;
-      this.#pull = pull;
-      this.#cancel = cancel;
-      this.#highWaterMark = highWaterMark;
-      this.#size = size;
+      this.pullAlgorithm = pull;
+      this.cancelAlgorithm = cancel;
+      this.highWaterMark = highWaterMark;
       stream.controller = this;
     }
 
-    /** §4.9.4 SetUpReadableStreamDefaultController, from the start algorithm's result on. */
+    /** §4.9.4 SetUpReadableStreamDefaultController, §4.9.5, from the start algorithm's result on. */
     start(result) {
       uponPromise(
         PromiseResolve(result),
         () => {
-          this.#started = true;
-          this.#callPullIfNeeded();
+          this.started = true;
+          this.callPullIfNeeded();
         },
         (error) => this.error(error),
       );
     }
 
     get canCloseOrEnqueue() {
-      return !this.#closeRequested && this.stream.state === READABLE;
+      return !this.closeRequested && this.stream.state === READABLE;
     }
 
     get desiredSize() {
       const { state } = this.stream;
       if (state === ERRORED) return null;
-      return state === CLOSED ? 0 : this.#highWaterMark - this.#queue.total;
+      return state === CLOSED ? 0 : this.highWaterMark - this.queuedSize;
+    }
+
+    cancelSteps(reason) {
+      this.resetQueue();
+      const cancel = this.cancelAlgorithm;
+      const canceled = promiseCall(context.callIn, undefined, [this.token, cancel, undefined, [reason]]);
+      this.clearAlgorithms();
+      return canceled;
+    }
+
+    clearAlgorithms() {
+      this.pullAlgorithm = this.cancelAlgorithm = undefined;
+    }
+
+    shouldPull() {
+      if (!this.started || !this.canCloseOrEnqueue) return false;
+      const { reader } = this.stream;
+      return (reader !== undefined && reader.waiting > 0) || this.desiredSize > 0;
+    }
+
+    callPullIfNeeded() {
+      if (!this.shouldPull()) return;
+      if (this.pulling) {
+        this.pullAgain = true;
+        return;
+      }
+      this.pulling = true;
+      uponPromise(
+        promiseCall(context.callIn, undefined, [this.token, this.pullAlgorithm, undefined, [this]]),
+        () => {
+          this.pulling = false;
+          if (!this.pullAgain) return;
+          this.pullAgain = false;
+          this.callPullIfNeeded();
+        },
+        (error) => this.error(error),
+      );
+    }
+  }
+
+  class Controller extends SourceController {
+    #size;
+    #queue = new SizedQueue();
+
+    constructor(stream, pull, cancel, highWaterMark, size) {
+      super(stream, pull, cancel, highWaterMark);
+      this.#size = size;
+    }
+
+    get isByte() {
+      return false;
+    }
+
+    get queuedSize() {
+      return this.#queue.total;
     }
 
     close() {
       if (!this.canCloseOrEnqueue) return;
-      this.#closeRequested = true;
+      this.closeRequested = true;
       if (!this.#queue.empty) return;
-      this.#clearAlgorithms();
+      this.clearAlgorithms();
       this.stream.close();
     }
 
@@ -287,73 +285,48 @@
         reader.shiftRequest().chunk(chunk);
       } else {
         try {
-          const size = context.callIn(this.#token, this.#size, undefined, [chunk]);
+          const size = context.callIn(this.token, this.#size, undefined, [chunk]);
           this.#queue.enqueue(chunk, size);
         } catch (error) {
           this.error(error);
           throw error;
         }
       }
-      this.#callPullIfNeeded();
+      this.callPullIfNeeded();
     }
 
     error(error) {
       if (this.stream.state !== READABLE) return;
       this.#queue.reset();
-      this.#clearAlgorithms();
+      this.clearAlgorithms();
       this.stream.error(error);
-    }
-
-    cancelSteps(reason) {
-      this.#queue.reset();
-      const cancel = this.#cancel;
-      this.#clearAlgorithms();
-      return promiseCall(context.callIn, undefined, [this.#token, cancel, undefined, [reason]]);
     }
 
     pullSteps(request) {
       if (this.#queue.empty) {
         this.stream.reader.addRequest(request);
-        this.#callPullIfNeeded();
+        this.callPullIfNeeded();
         return;
       }
       const chunk = this.#queue.dequeue();
-      if (this.#closeRequested && this.#queue.empty) {
-        this.#clearAlgorithms();
+      if (this.closeRequested && this.#queue.empty) {
+        this.clearAlgorithms();
         this.stream.close();
       } else {
-        this.#callPullIfNeeded();
+        this.callPullIfNeeded();
       }
       request.chunk(chunk);
     }
 
-    #clearAlgorithms() {
-      this.#pull = this.#cancel = this.#size = undefined;
+    releaseSteps() {}
+
+    resetQueue() {
+      this.#queue.reset();
     }
 
-    #shouldPull() {
-      if (!this.#started || !this.canCloseOrEnqueue) return false;
-      const { reader } = this.stream;
-      return (reader !== undefined && reader.waiting > 0) || this.desiredSize > 0;
-    }
-
-    #callPullIfNeeded() {
-      if (!this.#shouldPull()) return;
-      if (this.#pulling) {
-        this.#pullAgain = true;
-        return;
-      }
-      this.#pulling = true;
-      uponPromise(
-        promiseCall(context.callIn, undefined, [this.#token, this.#pull, undefined, [this]]),
-        () => {
-          this.#pulling = false;
-          if (!this.#pullAgain) return;
-          this.#pullAgain = false;
-          this.#callPullIfNeeded();
-        },
-        (error) => this.error(error),
-      );
+    clearAlgorithms() {
+      super.clearAlgorithms();
+      this.#size = undefined;
     }
   }
 
@@ -364,18 +337,10 @@
     return stream;
   }
 
-  /** A stream of one chunk, or of none if `bytes` is undefined. */
-  function createFull(bytes) {
-    const stream = new Stream();
-    const controller = new Controller(stream, nothing, nothing, 0, one);
-    if (bytes !== undefined) controller.enqueue(bytes);
-    controller.close();
-    return stream;
-  }
-
   nano.streams = {
-    __proto__: null, Stream, Reader, Controller, create, createFull,
-    // Set by readable_stream_classes.js.
-    isStream: undefined, wrap: undefined, unwrap: undefined,
+    __proto__: null, Stream, Reader, SourceController, Controller, create,
+    // Set by byte_stream.js, tee.js and readable_stream_classes.js.
+    ByteController: undefined, createBytes: undefined, createFull: undefined, tee: undefined,
+    isStream: undefined, wrap: undefined, unwrap: undefined, outside: undefined,
   };
 });

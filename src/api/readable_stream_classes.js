@@ -5,10 +5,13 @@
   const { streams } = nano;
   const {
     AsyncIteratorPrototype, Boolean, ObjectDefineProperty, ObjectSetPrototypeOf, PromisePrototypeThen, PromiseReject,
-    PromiseResolve, ReflectApply, SymbolAsyncIterator, SymbolIterator, TypeError, isObject, newPromise,
+    PromiseResolve, RangeError, ReflectApply, SymbolAsyncIterator, SymbolIterator, TypeError, isObject, markHandled,
+    newPromise, uponPromise,
   } = nano.primordials;
-  const { callback, defineInterface, dictionary, enumeration, makeEnumerable, requireArguments } = nano.webidl;
-  const { Controller, Reader, Stream, create } = streams;
+  const {
+    callback, defineInterface, dictionary, enforceRange, enumeration, makeEnumerable, requireArguments,
+  } = nano.webidl;
+  const { ByteController, Controller, Reader, Stream, create } = streams;
   const { extractHighWaterMark, extractSizeAlgorithm, toStrategy } = nano.queuing;
 
   const internal = { __proto__: null };
@@ -27,19 +30,26 @@
       }
       const options = toStrategy(strategy);
       const source = toSource(underlyingSource);
-      const size = extractSizeAlgorithm(options);
-      const highWaterMark = extractHighWaterMark(options, 1);
-      const stream = (this.#stream = new Stream());
-      stream.object = this;
+      const stream = new Stream();
       const call = (method) => (argument) =>
         method === undefined ? undefined : ReflectApply(method, underlyingSource, [argument]);
       const cancel = call(source.cancel);
-      const pull = call(source.pull);
-      const controller = new Controller(stream, () => pull(outsideController(controller)), cancel, highWaterMark, size);
+      const pullFrom = call(source.pull);
+      const pull = (controller) => pullFrom(outside(controller));
+      let controller;
+      if (source.isByte) {
+        if (options.size !== undefined) throw new RangeError("ReadableStream: a byte stream's strategy has no size");
+        const highWaterMark = extractHighWaterMark(options, 0);
+        if (source.autoAllocateChunkSize === 0) throw new TypeError("ReadableStream: autoAllocateChunkSize is 0");
+        controller = new ByteController(stream, pull, cancel, highWaterMark, source.autoAllocateChunkSize);
+      } else {
+        const size = extractSizeAlgorithm(options);
+        controller = new Controller(stream, pull, cancel, extractHighWaterMark(options, 1), size);
+      }
+      this.#stream = stream;
+      stream.object = this;
       controller.start(
-        source.start === undefined
-          ? undefined
-          : ReflectApply(source.start, underlyingSource, [outsideController(controller)]),
+        source.start === undefined ? undefined : ReflectApply(source.start, underlyingSource, [outside(controller)]),
       );
     }
 
@@ -63,13 +73,42 @@
       const mode = dictionary(options, "getReader's options")?.mode;
       if (mode !== undefined) {
         enumeration(mode, ["byob"], "getReader's mode");
-        throw new TypeError("getReader: the stream is not a byte stream");
+        return streams.createByobReader(stream);
       }
       return new ReadableStreamDefaultReader(internal, new Reader(stream));
     }
 
+    pipeThrough(transform, options = undefined) {
+      const stream = this.#stream;
+      requireArguments(arguments.length, 1, "ReadableStream.pipeThrough");
+      const { readable, writable: given } = toPair(transform);
+      const pipeOptions = toPipeOptions(options, "pipeThrough's options");
+      const dest = nano.writable.unwrap(given);
+      if (stream.locked) throw new TypeError("pipeThrough: the stream is locked to a reader");
+      if (dest.locked) throw new TypeError("pipeThrough: the writable stream is locked to a writer");
+      markHandled(nano.pipeTo(stream, dest, pipeOptions));
+      return readable;
+    }
+
+    pipeTo(destination, options = undefined) {
+      if (!isObject(this) || !(#stream in this)) return illegal();
+      try {
+        const stream = this.#stream;
+        requireArguments(arguments.length, 1, "ReadableStream.pipeTo");
+        const { writable } = nano;
+        if (!writable.isWritable(destination)) throw new TypeError("pipeTo: the destination is not a WritableStream");
+        const pipeOptions = toPipeOptions(options, "pipeTo's options");
+        const dest = writable.unwrap(destination);
+        if (stream.locked) throw new TypeError("pipeTo: the stream is locked to a reader");
+        if (dest.locked) throw new TypeError("pipeTo: the destination is locked to a writer");
+        return nano.pipeTo(stream, dest, pipeOptions);
+      } catch (error) {
+        return PromiseReject(error);
+      }
+    }
+
     tee() {
-      const branches = this.#stream.tee(false);
+      const branches = streams.tee(this.#stream, false);
       return [streams.wrap(branches[0]), streams.wrap(branches[1])];
     }
 
@@ -91,8 +130,14 @@
 
   /** §4.2.3: the underlying source's members, in Web IDL's order. */
   function toSource(object) {
-    const source = { __proto__: null, cancel: undefined, pull: undefined, start: undefined };
+    const source = {
+      autoAllocateChunkSize: undefined, cancel: undefined, pull: undefined, start: undefined, isByte: false,
+    };
     if (object === undefined) return source;
+    const { autoAllocateChunkSize } = object;
+    if (autoAllocateChunkSize !== undefined) {
+      source.autoAllocateChunkSize = enforceRange(autoAllocateChunkSize, "autoAllocateChunkSize");
+    }
     const { cancel } = object;
     if (cancel !== undefined) source.cancel = callback(cancel, "the underlying source's cancel");
     const { pull } = object;
@@ -102,13 +147,39 @@
     const { type } = object;
     if (type !== undefined) {
       enumeration(type, ["bytes"], "the underlying source's type");
-      throw new TypeError("ReadableStream: byte streams are not available");
+      source.isByte = true;
     }
     return source;
   }
 
-  const outsideController = (controller) => {
-    controller.object ??= new ReadableStreamDefaultController(internal, controller);
+  /** §4.2.1 ReadableWritablePair. */
+  function toPair(value) {
+    const members = dictionary(value, "pipeThrough's transform");
+    const readable = members?.readable;
+    if (!streams.isStream(readable)) throw new TypeError("pipeThrough: the transform's readable is not a ReadableStream");
+    const given = members.writable;
+    if (!nano.writable.isWritable(given)) throw new TypeError("pipeThrough: the transform's writable is not a WritableStream");
+    return { readable, writable: given };
+  }
+
+  /** §4.2.1 StreamPipeOptions. */
+  function toPipeOptions(value, what) {
+    const options = { preventAbort: false, preventCancel: false, preventClose: false, signal: undefined };
+    const members = dictionary(value, what);
+    if (members === undefined) return options;
+    options.preventAbort = Boolean(members.preventAbort);
+    options.preventCancel = Boolean(members.preventCancel);
+    options.preventClose = Boolean(members.preventClose);
+    const { signal } = members;
+    if (signal !== undefined && !nano.abort.isAbortSignal(signal)) throw new TypeError(`${what}: signal is not an AbortSignal`);
+    options.signal = signal;
+    return options;
+  }
+
+  const outside = (controller) => {
+    controller.object ??= controller.isByte
+      ? streams.outsideByte(controller)
+      : new ReadableStreamDefaultController(internal, controller);
     return controller.object;
   };
 
@@ -212,7 +283,15 @@
     }
 
     #after(steps) {
-      this.#ongoing = this.#ongoing === undefined ? steps() : PromisePrototypeThen(this.#ongoing, steps, steps);
+      const before = this.#ongoing;
+      if (before === undefined) {
+        this.#ongoing = steps();
+      } else {
+        const { promise, resolve, reject } = newPromise();
+        const goOn = () => uponPromise(steps(), resolve, reject);
+        this.#ongoing = promise;
+        uponPromise(before, goOn, goOn);
+      }
       return this.#ongoing;
     }
 
@@ -255,13 +334,28 @@
     const { iterator, next, sync } = getIterator(iterable);
 
     function pull(controller) {
-      return PromisePrototypeThen(PromiseResolve(ReflectApply(next, iterator, [])), (result) => {
-        if (!isObject(result)) throw new TypeError("ReadableStream.from: the iterator's result is not an object");
-        if (result.done) controller.close();
-        else if (sync) return PromisePrototypeThen(PromiseResolve(result.value), (value) => controller.enqueue(value));
-        else controller.enqueue(result.value);
-        return undefined;
-      });
+      const { promise, resolve, reject } = newPromise();
+      uponPromise(PromiseResolve(ReflectApply(next, iterator, [])), (result) => {
+        try {
+          if (!isObject(result)) throw new TypeError("ReadableStream.from: the iterator's result is not an object");
+          if (result.done) {
+            controller.close();
+          } else if (sync) {
+            const give = (value) => {
+              controller.enqueue(value);
+              resolve();
+            };
+            uponPromise(PromiseResolve(result.value), give, reject);
+            return;
+          } else {
+            controller.enqueue(result.value);
+          }
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      }, reject);
+      return promise;
     }
 
     function cancel(reason) {

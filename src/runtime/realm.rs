@@ -89,6 +89,7 @@ impl Realm {
             .get_context_data_from_snapshot_once::<v8::Object>(snapshot::ENTRY)
             .expect("the snapshot was made with it");
         modules.set_wasm_entry(function(scope, entry, "wasm"));
+        complete(scope, entry);
         let entry = Entry {
             install: function(scope, entry, "install"),
             fetch: function(scope, entry, "fetch"),
@@ -114,6 +115,16 @@ pub(super) fn address(isolate: &v8::Isolate) -> *mut c_void {
     let pointer = unsafe { isolate.as_raw_isolate_ptr() };
     // SAFETY: `UnsafeRawIsolatePtr` is a transparent pointer.
     unsafe { std::mem::transmute::<v8::UnsafeRawIsolatePtr, *mut c_void>(pointer) }
+}
+
+/// Notes for the platform's scripts what V8 makes with each context, and so no snapshot has.
+fn complete(scope: &mut v8::PinScope<'_, '_>, entry: v8::Local<'_, v8::Object>) {
+    let global = scope.get_current_context().global(scope);
+    let late = v8::String::new(scope, "Float16Array").expect("a short name").into();
+    let kept = v8::String::new(scope, "typedArrays").expect("a short name").into();
+    let constructor = global.get(scope, late).expect("no app has run that could have changed it");
+    let kept = entry.get(scope, kept).and_then(|kept| v8::Local::<v8::Object>::try_from(kept).ok());
+    kept.expect("the platform's scripts define it").set(scope, late, constructor);
 }
 
 fn function(

@@ -9,7 +9,8 @@ use crate::support::{Nano, Request, Setup, eventually};
 const MIB: u64 = 1 << 20;
 const TOTAL: u64 = 400 * MIB;
 
-/// `/down` streams `TOTAL` bytes; `/up` reads a body after `/go`; both say at `/seen` how far they are.
+/// `/down` streams `TOTAL` bytes; `/up` reads a body after `/go`; both say at `/seen` how far they are. `/echo` and
+/// `/through` answer what they get.
 const SCRIPT: &str = r#"
 let seen = 0, go;
 const gone = new Promise((resolve) => { go = resolve; });
@@ -19,6 +20,7 @@ export default {
             case "/seen": return new Response(String(seen));
             case "/go": go(); return new Response("gone");
             case "/echo": return new Response(request.body);
+            case "/through": return new Response(request.body.pipeThrough(new TransformStream()));
             case "/up": {
                 await gone;
                 for await (const chunk of request.body) seen += chunk.byteLength;
@@ -107,13 +109,22 @@ fn a_large_upload_waits_for_the_app_to_read() {
 
 #[test]
 fn a_body_is_sent_back_as_it_arrives() {
+    is_sent_back("/echo");
+}
+
+#[test]
+fn a_body_goes_through_a_transform_as_it_arrives() {
+    is_sent_back("/through");
+}
+
+fn is_sent_back(path: &str) {
     let nano = start();
     let before = nano.usage().memory;
     let mut conn = nano.connect();
     let mut socket = conn.socket();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let head = format!("POST /echo HTTP/1.1\r\nhost: flow.test\r\ncontent-length: {TOTAL}\r\n\r\n");
+            let head = format!("POST {path} HTTP/1.1\r\nhost: flow.test\r\ncontent-length: {TOTAL}\r\n\r\n");
             socket.write_all(head.as_bytes()).unwrap();
             let piece = vec![b'y'; 65536];
             (0..TOTAL / 65536).for_each(|_| socket.write_all(&piece).unwrap());
