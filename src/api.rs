@@ -3,6 +3,7 @@
 //! [`REGISTRY`] is the one place that says what there is and in which order it is run.
 
 mod base64;
+mod compression;
 mod console;
 mod context;
 #[allow(unsafe_code)]
@@ -67,6 +68,8 @@ pub const REGISTRY: &[Extension] = &[
     extension!("writable_stream_classes", &[]),
     extension!("transform_stream", &[]),
     extension!("transform_stream_classes", &[]),
+    extension!("text_streams", &[]),
+    extension!("compression", compression::OPS),
     extension!("headers", &[]),
     extension!("blob", &[]),
     extension!("form_data", &[]),
