@@ -3,6 +3,7 @@
 //! [`PLATFORM`] is the one place that says what there is, when it is run and in which order.
 
 mod base64;
+mod compression;
 mod console;
 mod context;
 #[allow(unsafe_code)]
@@ -120,6 +121,16 @@ const PARTS: &[Part] = &[
             "WritableStreamDefaultWriter",
         ],
         members: &["pipeTo", "transforms", "writable"],
+        ..Part::NONE
+    },
+    Part {
+        scripts: &[extension!("text_streams")],
+        interfaces: &["TextDecoderStream", "TextEncoderStream"],
+        ..Part::NONE
+    },
+    Part {
+        scripts: &[extension!("compression", compression::OPS)],
+        interfaces: &["CompressionStream", "DecompressionStream"],
         ..Part::NONE
     },
     Part {

@@ -24,6 +24,7 @@ use crate::plan;
 pub use body::{Download, Upload, Uploader};
 pub use client::{Answer, Client, Target};
 pub use decode::{Charge, Decoded, Decoder};
+pub(crate) use decode::{INFLATE, brotli_window};
 pub use failure::Failure;
 pub use own::{OwnAddress, OwnAddresses};
 pub use tls::Tls;

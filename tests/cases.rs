@@ -3,6 +3,7 @@
 mod api;
 mod cli;
 mod code_cache;
+mod compression;
 mod console;
 mod examples;
 mod fetch;

@@ -5,8 +5,8 @@
 (function (nano) {
   const { ops } = nano;
   const {
-    Boolean, RangeError, ReflectApply, StringPrototypeCharCodeAt, StringPrototypeSlice, TypeError, TypedArrayPrototypeGetBuffer,
-    TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSet, Uint8Array,
+    Boolean, RangeError, ReflectApply, ReflectGetOwnPropertyDescriptor, StringPrototypeCharCodeAt, StringPrototypeSlice,
+    TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSet, Uint8Array,
   } = nano.primordials;
   const {
     DOMString, defineInterface, dictionary, getByteLength, heldBytes, isBufferSource, isUint8Array, requireArguments,
@@ -196,7 +196,13 @@
     return ReflectApply(decodeWith, new TextDecoder(label), [bytes]);
   }
 
-  nano.encoding = { __proto__: null, encode, decode, decodeSniffed };
+  const getter = (name) => ReflectGetOwnPropertyDescriptor(TextDecoder.prototype, name).get;
+
+  nano.encoding = {
+    __proto__: null, encode, decode, decodeSniffed,
+    // The class and its members as they are before any app runs.
+    TextDecoder, decodeWith, encodingOf: getter("encoding"), fatalOf: getter("fatal"), ignoreBOMOf: getter("ignoreBOM"),
+  };
   nano.expose("TextEncoder", TextEncoder);
   nano.expose("TextDecoder", TextDecoder);
 });

@@ -21,7 +21,7 @@ const ROUNDS: u32 = 64;
 /// zstd's window as a power of two: 8 MiB, the most that senders may ask for (RFC 9659 §3).
 const ZSTD_WINDOW: u32 = 23;
 /// What inflating takes.
-const INFLATE: usize = 64 << 10;
+pub(crate) const INFLATE: usize = 64 << 10;
 
 /// Memory taken from the app's budget, given back when dropped.
 pub type Charge = Box<dyn Any>;
@@ -105,7 +105,7 @@ impl Coding {
 }
 
 /// The window a brotli stream says it needs (RFC 7932 §9.1), from its first byte.
-fn brotli_window(first: u8) -> usize {
+pub(crate) fn brotli_window(first: u8) -> usize {
     let bits = match (first & 1, first >> 1 & 7, first >> 4 & 7) {
         (0, ..) => 16,
         (_, 0, 0) => 17,
