@@ -270,7 +270,8 @@ fn platform(extensions: &[Extension], warm_up: &Extension) -> Key {
     // SAFETY: a constant of V8's, of many more bytes.
     let built_in = unsafe { &v8_Default_embedded_blob_data_ };
     let tag = v8::script_compiler::cached_data_version_tag().to_le_bytes();
-    let about = [env!("CARGO_PKG_VERSION").as_bytes(), v8::VERSION_STRING.as_bytes(), &tag, built_in];
+    let layout = super::snapshot::LAYOUT;
+    let about = [env!("CARGO_PKG_VERSION").as_bytes(), v8::VERSION_STRING.as_bytes(), &tag, built_in, layout];
     let scripts = extensions.iter().chain([warm_up]).flat_map(|extension| {
         let ops = extension.ops.iter().map(|op| op.name.as_bytes());
         [extension.name.as_bytes(), extension.source.as_bytes()].into_iter().chain(ops)

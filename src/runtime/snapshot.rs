@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use v8::ExternalReference;
+use v8::{ExternalReference, OneByteConst};
 
 use super::extension::Extension;
 
@@ -27,12 +27,16 @@ pub enum SnapshotError {
 pub(super) struct Snapshot {
     blob: &'static [u8],
     references: &'static [ExternalReference],
+    texts: &'static [OneByteConst],
 }
 
 // SAFETY: both are immutable and live for ever; the references are addresses of functions.
 unsafe impl Send for Snapshot {}
 // SAFETY: as above.
 unsafe impl Sync for Snapshot {}
+
+/// What a snapshot refers to, and in which order; to be changed with it.
+pub(super) const LAYOUT: &[u8] = b"functions, texts";
 
 /// Index of the entry object among the context's data.
 pub(super) const ENTRY: usize = 0;
@@ -41,13 +45,14 @@ impl Snapshot {
     /// Runs `extensions` in order and keeps the result, with what V8 has compiled for `warm_up`. The process's first
     /// isolate, and the only one until it is done: the read-only heap is shared by all, and made here.
     pub(super) fn build(extensions: &[Extension], warm_up: &Extension) -> Result<Self, SnapshotError> {
-        let references = references(extensions);
+        let texts = texts(extensions);
+        let references = references(extensions, texts);
         let mut isolate = v8::Isolate::snapshot_creator(Some(Cow::Borrowed(references)), None);
-        let run = run(&mut isolate, extensions, warm_up);
+        let run = run(&mut isolate, extensions, texts, warm_up);
         let blob = isolate.create_blob(v8::FunctionCodeHandling::Keep);
         run?;
         let blob: &'static v8::StartupData = Box::leak(Box::new(blob.ok_or(SnapshotError::Blob)?));
-        Ok(Self { blob, references })
+        Ok(Self { blob, references, texts })
     }
 
     /// Takes a snapshot that [`build`](Self::build) gave to another process, of the same V8 and the same `extensions`.
@@ -59,7 +64,15 @@ impl Snapshot {
         let copy = unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast::<u8>(), blob.len()) };
         copy.copy_from_slice(blob);
         let blob: &'static [u8] = copy;
-        v8::StartupData::from(blob).is_valid().then(|| Self { blob, references: references(extensions) })
+        v8::StartupData::from(blob).is_valid().then(|| {
+            let texts = texts(extensions);
+            Self { blob, references: references(extensions, texts), texts }
+        })
+    }
+
+    /// Bytes of the scripts' texts, which all isolates share.
+    pub(super) fn text_length(&self) -> usize {
+        self.texts.iter().map(|text| text.len()).sum()
     }
 
     /// What can be handed to another process.
@@ -75,23 +88,58 @@ impl Snapshot {
     }
 }
 
-/// The native functions, in the order by which a snapshot knows them.
-fn references(extensions: &[Extension]) -> &'static [ExternalReference] {
+/// The native functions and the scripts' texts, in the order by which a snapshot knows them.
+fn references(extensions: &[Extension], texts: &'static [OneByteConst]) -> &'static [ExternalReference] {
     let ops = extensions.iter().flat_map(|extension| extension.ops);
     let functions = ops.map(|op| ExternalReference { function: op.callback() });
-    functions.chain([ExternalReference { pointer: std::ptr::null_mut() }]).collect::<Vec<_>>().leak()
+    let texts = texts.iter().map(|text| ExternalReference { pointer: std::ptr::from_ref(text).cast_mut().cast() });
+    functions.chain(texts).chain([ExternalReference { pointer: std::ptr::null_mut() }]).collect::<Vec<_>>().leak()
 }
 
-fn run(isolate: &mut v8::OwnedIsolate, extensions: &[Extension], warm_up: &Extension) -> Result<(), SnapshotError> {
+/// The texts of the scripts, outside of all heaps: V8 keeps the source of a function for as long as the function, and
+/// every isolate would have a copy of its own.
+fn texts(extensions: &[Extension]) -> &'static [OneByteConst] {
+    let text = |extension: &Extension| v8::String::create_external_onebyte_const(ascii(extension.source).as_bytes());
+    extensions.iter().map(text).collect::<Vec<_>>().leak()
+}
+
+/// The same script without a character beyond ASCII: escapes stand for them in strings and expressions, and are as good
+/// in comments.
+fn ascii(source: &'static str) -> &'static str {
+    if source.is_ascii() {
+        return source;
+    }
+    let mut text = String::with_capacity(source.len() * 2);
+    for character in source.chars() {
+        if character.is_ascii() {
+            text.push(character);
+        } else {
+            text.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text.leak()
+}
+
+fn run(
+    isolate: &mut v8::OwnedIsolate,
+    extensions: &[Extension],
+    texts: &'static [OneByteConst],
+    warm_up: &Extension,
+) -> Result<(), SnapshotError> {
     v8::scope!(let scope, isolate);
     let scripts = {
         // Whatever happens in this context is forgotten, but for the code: scripts share it, whatever context they run in.
         let context = v8::Context::new(scope, v8::ContextOptions::default());
         let scope = &mut v8::ContextScope::new(scope, context);
-        let scripts = extensions.iter().map(|extension| compile(scope, extension)).collect::<Result<Vec<_>, _>>()?;
+        let mut scripts = Vec::new();
+        for (extension, text) in extensions.iter().zip(texts) {
+            let source = v8::String::new_from_onebyte_const(scope, text).expect("a script is far below V8's limit");
+            scripts.push(compile(scope, extension, source)?);
+        }
         let (nano, _) = internals(scope, extensions);
         evaluate(scope, extensions, &scripts, nano)?;
-        let warm = compile(scope, warm_up)?;
+        let source = string(scope, warm_up.source);
+        let warm = compile(scope, warm_up, source)?;
         evaluate(scope, std::slice::from_ref(warm_up), &[warm], nano)?;
         scope.perform_microtask_checkpoint();
         scripts
@@ -134,9 +182,10 @@ fn internals<'s>(
 fn compile(
     scope: &mut v8::PinScope<'_, '_>,
     extension: &Extension,
+    source: v8::Local<'_, v8::String>,
 ) -> Result<v8::Global<v8::UnboundScript>, SnapshotError> {
     v8::tc_scope!(let scope, scope);
-    let (source, name) = (string(scope, extension.source), string(scope, extension.name));
+    let name = string(scope, extension.name);
     let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, false, None);
     let script = v8::Script::compile(scope, source, Some(&origin)).map(|script| script.get_unbound_script(scope));
     script.map(|script| v8::Global::new(scope, script)).ok_or_else(|| failure(scope, extension))
