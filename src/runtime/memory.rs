@@ -164,6 +164,9 @@ pub(crate) fn charged(
     Some(bytes::Bytes::from_owner(Owner(copy(scope), charge)))
 }
 
+/// Bytes of the texts of the platform's core, which V8 counts in each isolate though all share them. In a slot of it.
+pub(super) struct SharedTexts(pub(super) usize);
+
 /// Bytes one isolate uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Usage {
@@ -176,8 +179,10 @@ pub(super) struct Usage {
 impl Usage {
     fn read(isolate: &mut v8::Isolate, worker: &Worker) -> Self {
         let statistics = isolate.get_heap_statistics();
+        let shared = isolate.get_slot::<SharedTexts>().map_or(0, |texts| texts.0);
         // V8 counts some buffers, we count some, and most both do.
-        let external = statistics.external_memory().max(worker.buffers.used.load(Ordering::Relaxed));
+        let external = statistics.external_memory().saturating_sub(shared);
+        let external = external.max(worker.buffers.used.load(Ordering::Relaxed));
         Self { heap: statistics.used_heap_size(), external, held: statistics.total_physical_size() + external }
     }
 

@@ -62,6 +62,7 @@ impl Engine {
         isolate.set_wasm_streaming_callback(compilations::on_source);
         isolate.set_host_import_module_dynamically_callback(modules::import_dynamically);
         isolate.set_host_initialize_import_meta_object_callback(modules::initialize_import_meta);
+        isolate.set_slot(memory::SharedTexts(runtime.snapshot.shared_texts()));
         memory::watch(&mut isolate, worker);
         let realm = Realm::new(&mut isolate);
         isolate.set_slot(MainContext(realm.context.clone()));

@@ -68,6 +68,11 @@ impl Snapshot {
         v8::StartupData::from(blob).is_valid().then(|| Self { blob, references: references(parts), parts })
     }
 
+    /// Bytes of texts of the core's scripts, which all isolates share and V8 counts in each.
+    pub(super) fn shared_texts(&self) -> usize {
+        self.parts.texts[..self.parts.platform.core.len()].iter().map(|text| text.len()).sum()
+    }
+
     /// What can be handed to another process.
     pub(super) fn blob(&self) -> &'static [u8] {
         self.blob
