@@ -10,13 +10,21 @@
 (function (nano) {
   const { ops, abort, fetch: internals, headers: headerLists, integrity, url: urls, body: bodies } = nano;
   const {
-    PromiseReject, TypeError, newList, newPromise, push, uponPromise,
+    ArrayPrototypeIncludes, PromiseReject, StringPrototypeCharCodeAt, TypeError, newList, newPromise, push, uponPromise,
   } = nano.primordials;
   const { isUint8Array, requireArguments, requireGlobal } = nano.webidl;
   const { Reader, createBytes } = nano.streams;
 
   /** §4.4 step 5. */
   const REDIRECTS = 20;
+
+  /** §2.9: ports of other protocols, whose servers might take a request for something else. */
+  const badPorts = [
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104,
+    109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515,
+    526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049,
+    3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+  ];
 
   /** Fields that frame a message, end at this hop (RFC 9110 §7.6.1), or say whom it is for: nano's to set. */
   function isNanos(name) {
@@ -164,6 +172,10 @@
 
     /** §4.6 "HTTP-network-or-cache fetch": one exchange. */
     #send(url) {
+      if (ArrayPrototypeIncludes(badPorts, url.port)) {
+        this.#end(new TypeError(`fetch: port ${url.port} is one of another protocol`));
+        return;
+      }
       const headers = without(this.#headers, isNanos);
       add(headers, "accept", "*/*");
       add(headers, "user-agent", ops.fetch_user_agent());
@@ -229,7 +241,7 @@
       const refuse = (why) => this.#end(new TypeError(`fetch: ${why}`));
       const from = urls.parts(this.#url);
       // Several are no URL (§3.2 "extracting header list values").
-      let next = location.length === 1 ? urls.parse(location[0], from.href) : undefined;
+      let next = location.length === 1 ? urls.parse(escapeBytes(location[0]), from.href) : undefined;
       if (next === undefined) return refuse("a redirect's location is not a URL");
       let to = urls.parts(next);
       if (to.scheme !== "http" && to.scheme !== "https") return refuse("a redirect leads to no http or https URL");
@@ -366,6 +378,18 @@
       else this.#controller.error(error);
     }
   }
+
+  /** A field's value as a part of a URL: bytes beyond ASCII stay the bytes they are, whatever encoding they are of. */
+  function escapeBytes(value) {
+    let text = "";
+    for (let i = 0; i < value.length; i++) {
+      const byte = StringPrototypeCharCodeAt(value, i);
+      text += byte < 0x80 ? value[i] : `%${HEX[byte >> 4]}${HEX[byte & 15]}`;
+    }
+    return text;
+  }
+
+  const HEX = "0123456789ABCDEF";
 
   const isRedirect = (status) =>
     status === 301 || status === 302 || status === 303 || status === 307 || status === 308;

@@ -33,6 +33,12 @@ export const tests = {
       await rejects(TypeError, fetch(url));
     }
   },
+  async "ports of other protocols are not fetched from"() {
+    for (const port of [1, 25, 6000, 10080]) {
+      const error = await fetch(`http://a.example:${port}/`).catch((error) => error);
+      same([error.name, error.message], ["TypeError", `fetch: port ${port} is one of another protocol`]);
+    }
+  },
   async "data: URLs are answered"() {
     for (const [url, type, text] of [
       ["data:,hello", "text/plain;charset=US-ASCII", "hello"],

@@ -489,3 +489,14 @@ fn a_request_that_fetched_is_not_replayed() {
     conn.response().fails(503, "isolate_lost");
     assert_eq!(upstream.seen().len(), 1);
 }
+
+#[test]
+fn a_redirects_bytes_stay_what_they_are() {
+    let upstream = Upstream::answering(|asked| match &*asked.target {
+        "/" => b"HTTP/1.1 302 Found\r\nlocation: /to/\xe2\x98\x83?\xff%e2\r\ncontent-length: 0\r\n\r\n".to_vec(),
+        target => ok("", target),
+    });
+    let script = answers(&format!("fetch('{}').then((response) => response.text())", upstream.url("/")));
+    let nano = Setup::new().app("a", "fetch { allow \"127.0.0.1\"; }", &script).start();
+    nano.get("a", "/").says("/to/%E2%98%83?%FF%e2");
+}
