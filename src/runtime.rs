@@ -5,6 +5,7 @@
 //! functions (`api`) reach their worker through its [`State`].
 
 mod code_cache;
+mod compilations;
 mod event_loop;
 mod exception;
 mod exchange;
@@ -18,6 +19,7 @@ mod memory;
 mod modules;
 mod pages;
 mod park;
+mod parts;
 mod platform;
 mod pool;
 mod priority;
@@ -56,7 +58,7 @@ use watchdog::Watchdog;
 use worker::Worker;
 
 pub(crate) use exception::describe as describe_exception;
-pub use extension::{Extension, Op, callback};
+pub use extension::{Extension, Op, Part, Platform, callback};
 pub(crate) use fetches::{Arriving, Input};
 pub(crate) use limits::{has_room, has_room_for, is_condemned};
 pub(crate) use memory::{Charge, bytes, charge, charged};
@@ -117,19 +119,18 @@ struct RuntimeInner {
 }
 
 impl Runtime {
-    /// Starts V8, makes the snapshot from `extensions` and `warm_up`, readies a few workers. Must be called once, on the main thread,
-    /// before any other thread is started that will run JavaScript.
+    /// Starts V8, makes the snapshot from `platform`, readies a few workers. Must be called once, on the main thread, before
+    /// any other thread is started that will run JavaScript.
     ///
     /// # Errors
     /// See [`RuntimeError`].
     pub fn start(
         config: RuntimeConfig,
-        extensions: &[Extension],
-        warm_up: &Extension,
+        platform: &'static Platform,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, RuntimeError> {
         let foreground = platform::initialize(config.largest_memory);
-        let (code_cache, snapshot) = CodeCache::start(&config.state_dir, &config.folders, extensions, warm_up)?;
+        let (code_cache, snapshot) = CodeCache::start(&config.state_dir, &config.folders, platform)?;
         let inner = Arc::new(RuntimeInner {
             room: Room::new(&config),
             largest_memory: AtomicUsize::new(config.largest_memory),

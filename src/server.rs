@@ -135,7 +135,7 @@ fn start(
         max_mappings: capacity::max_mappings(),
         memory_total: capacity::memory_total(plan),
     };
-    let runtime = Runtime::start(config, api::REGISTRY, &api::WARM_UP, &metrics).map_err(StartError::Runtime)?;
+    let runtime = Runtime::start(config, &api::PLATFORM, &metrics).map_err(StartError::Runtime)?;
     let gateway = Gateway::start(plan.io_threads, logs.clone(), Arc::clone(&metrics)).map_err(StartError::Io)?;
     let bound = gateway.bind(plan).map_err(StartError::Bind)?;
     warnings.iter().for_each(|warning| logs.gateway(Level::Warn, None, None, &warning.to_string()));

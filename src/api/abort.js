@@ -3,7 +3,7 @@
 
 (function (nano) {
   const { context, DOMException } = nano;
-  const { Event, EventHandler, EventTarget, createTrusted, fire, hasListener } = nano.events;
+  const { Event, EventTarget, createTrusted, defineHandler, fire, hasListener } = nano.events;
   const {
     MathMax, Set, SetPrototypeAdd, SetPrototypeDelete, SetPrototypeForEach, SetPrototypeGetSize, TypeError, WeakRef,
     WeakRefPrototypeDeref, isObject, newList, push,
@@ -17,6 +17,7 @@
   let dependentSignal;
   let isAbortSignal;
   let isAborted;
+  let reasonOf;
   let addAlgorithm;
   let removeAlgorithm;
   let keep;
@@ -39,7 +40,6 @@
     #dependents = null;
     #awaited = null;
     #prune = FEW;
-    #onabort = null;
 
     constructor(key = undefined) {
       if (key !== internal) throw new TypeError("Illegal constructor");
@@ -78,15 +78,6 @@
 
     throwIfAborted() {
       if (this.#aborted) throw this.#reason;
-    }
-
-    get onabort() {
-      return this.#onabort === null ? null : this.#onabort.value;
-    }
-
-    set onabort(value) {
-      this.#onabort ??= new EventHandler(this, "abort");
-      this.#onabort.set(value);
     }
 
     // §3.2 "run the abort steps".
@@ -148,6 +139,7 @@
 
       isAbortSignal = (value) => isObject(value) && #aborted in value;
       isAborted = (signal) => signal.#aborted;
+      reasonOf = (signal) => signal.#reason;
 
       addAlgorithm = (signal, run) => {
         if (signal.#aborted) return undefined;
@@ -228,13 +220,14 @@
     }
   }
 
+  defineHandler(AbortSignal.prototype, "abort", toSignal);
   defineInterface(AbortSignal);
   defineInterface(AbortController);
 
   nano.abort = {
     __proto__: null,
     createSignal: () => new AbortSignal(internal),
-    signalAbort, dependentSignal, isAbortSignal, isAborted, addAlgorithm, removeAlgorithm, keep,
+    signalAbort, dependentSignal, isAbortSignal, isAborted, reasonOf, addAlgorithm, removeAlgorithm, keep,
   };
   nano.expose("AbortSignal", AbortSignal);
   nano.expose("AbortController", AbortController);

@@ -3,10 +3,11 @@
 
 (function (nano) {
   const { ops, DOMException } = nano;
-  const { DOMString, requireArguments } = nano.webidl;
+  const { DOMString, requireArguments, requireGlobal } = nano.webidl;
 
   const operations = {
     btoa(data) {
+      requireGlobal(this);
       requireArguments(arguments.length, 1, "btoa");
       const encoded = ops.base64_encode(DOMString(data));
       if (encoded === undefined) {
@@ -16,6 +17,7 @@
     },
 
     atob(data) {
+      requireGlobal(this);
       requireArguments(arguments.length, 1, "atob");
       const decoded = ops.base64_decode(DOMString(data));
       if (decoded === undefined) throw new DOMException("atob: the text is not base64", "InvalidCharacterError");

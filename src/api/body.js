@@ -4,24 +4,24 @@
 // stream.
 
 (function (nano) {
-  const { ops, blobs, encoding, forms, headers, streams } = nano;
+  const { ops, encoding, headers } = nano;
   const {
     JSONParse, ObjectDefineProperty, PromisePrototypeThen, ReflectApply, ReflectGetOwnPropertyDescriptor,
     ReflectOwnKeys, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSet, Uint8Array, isObject, newList,
     newPromise, push, uponPromise,
   } = nano.primordials;
   const { USVString, bytesOf, getByteLength, isUint8Array } = nano.webidl;
-  const { Reader, create, createBytes, createFull, tee } = streams;
   const { encode, decode } = encoding;
   const { isSearchParams, serializeSearchParams } = nano.url;
-  const { Pieces, createBlob, isBlob, piecesFrom, piecesOf, typeOf } = blobs;
 
   /** A Blob or form up to this size goes out whole, a larger one chunk by chunk. */
   const ONE_SHOT = 1024 * 1024;
 
   class Body {
-    /** A string, Uint8Array or Pieces of our own; undefined for the others. */
+    /** A string or Uint8Array of our own; undefined for the others. */
     #source;
+    /** What a Blob or a form is made of; undefined for the others. */
+    #pieces;
     /** The incoming request whose body this is; 0 for the others. */
     #token;
     /** Once there is one, the stream alone counts. */
@@ -31,10 +31,11 @@
     /** Whether a clone holds the same bytes. */
     #shared = false;
 
-    constructor(source, token, stream) {
+    constructor(source, token, stream, pieces = undefined) {
       this.#source = source;
       this.#token = token;
       this.#stream = stream;
+      this.#pieces = pieces;
     }
 
     get disturbed() {
@@ -53,7 +54,7 @@
 
     /** What can be sent without a stream: a string or a Uint8Array, or undefined. Uses the body up. */
     takeSource() {
-      if (this.#stream !== undefined || this.#source === undefined || this.#source instanceof Pieces) return undefined;
+      if (this.#stream !== undefined || this.#source === undefined) return undefined;
       this.#used = true;
       return this.#source;
     }
@@ -62,11 +63,11 @@
     clone() {
       if (this.#stream === undefined && this.#token === 0) {
         this.#shared = true;
-        const copy = new Body(this.#source, 0, undefined);
+        const copy = new Body(this.#source, 0, undefined, this.#pieces);
         copy.#shared = true;
         return copy;
       }
-      const branches = tee(this.stream, true);
+      const branches = nano.streams.tee(this.stream, true);
       this.#stream = branches[0];
       return new Body(undefined, 0, branches[1]);
     }
@@ -76,7 +77,7 @@
       if (this.#stream !== undefined) {
         return new Body(undefined, 0, pipe(this.#stream));
       }
-      const moved = new Body(this.#source, this.#token, undefined);
+      const moved = new Body(this.#source, this.#token, undefined, this.#pieces);
       moved.#shared = this.#shared;
       this.#used = true;
       return moved;
@@ -111,22 +112,23 @@
 
     /** The same as Pieces. */
     readPieces(done, fail) {
-      if (this.#used || !(this.#source instanceof Pieces) || this.#stream !== undefined) {
-        this.read((bytes) => done(piecesFrom(bytes)), fail);
+      if (this.#used || this.#pieces === undefined || this.#stream !== undefined) {
+        this.read((bytes) => done(nano.blobs.piecesFrom(bytes)), fail);
         return;
       }
       this.#used = true;
-      done(this.#source);
+      done(this.#pieces);
     }
 
     #ownBytes() {
       const source = this.#source;
       if (typeof source === "string") return encode(source);
-      if (source instanceof Pieces) return source.copy();
+      if (this.#pieces !== undefined) return this.#pieces.copy();
       return this.#shared ? new Uint8Array(source) : source;
     }
 
     #makeStream() {
+      const { Reader, createFull } = nano.streams;
       if (this.#used) {
         // Locked for good to whoever read it.
         const stream = createFull(undefined);
@@ -135,7 +137,7 @@
         return stream;
       }
       if (this.#token !== 0) return incomingStream(this.#token);
-      if (this.#source instanceof Pieces) return this.#source.stream();
+      if (this.#pieces !== undefined) return this.#pieces.stream();
       const bytes = this.#ownBytes();
       return createFull(getByteLength(bytes) === 0 ? undefined : bytes);
     }
@@ -155,7 +157,7 @@
       take(controller, read);
       return undefined;
     };
-    const stream = createBytes(pull, () => undefined);
+    const stream = nano.streams.createBytes(pull, () => undefined);
     stream.native = {
       __proto__: null,
       pipe: (to) => ops.pipe_request(to, token),
@@ -192,7 +194,7 @@
   /** Streams §9.1.1 "read all bytes". */
   function readAll(stream, done, fail) {
     const chunks = newList();
-    new Reader(stream).readOn({
+    new nano.streams.Reader(stream).readOn({
       chunk(chunk, next) {
         if (!isUint8Array(chunk)) {
           const error = new TypeError("a body's stream may hold nothing but Uint8Arrays");
@@ -230,7 +232,7 @@
 
   /** A stream that gives on what `source` gives, and locks it: what piping through an identity transform amounts to. */
   function pipe(source) {
-    const reader = new Reader(source);
+    const reader = new nano.streams.Reader(source);
     source.disturbed = true;
     const pull = (controller) => {
       const { promise, resolve, reject } = newPromise();
@@ -247,18 +249,13 @@
       });
       return promise;
     };
-    return create(pull, (reason) => reader.stream.cancel(reason), 0);
+    return nano.streams.create(pull, (reason) => reader.stream.cancel(reason), 0);
   }
 
   /** §5.2 "extract": `{ body, type }` of a BodyInit; `type` undefined where the object implies none. */
   function extract(object) {
     if (typeof object === "string") return { body: fromText(object), type: TEXT };
     if (isObject(object)) {
-      if (streams.isStream(object)) {
-        const stream = streams.unwrap(object);
-        if (stream.disturbed || stream.locked) throw new TypeError("the stream was already read, or is locked");
-        return { body: new Body(undefined, 0, stream), type: undefined };
-      }
       const bytes = bytesOf(object);
       if (bytes !== undefined) {
         return { body: new Body(new Uint8Array(bytes), 0, undefined), type: undefined };
@@ -266,9 +263,16 @@
       if (isSearchParams(object)) {
         return { body: fromText(serializeSearchParams(object)), type: FORM };
       }
-      if (isBlob(object)) {
-        const type = typeOf(object);
-        return { body: fromPieces(piecesOf(object)), type: type === "" ? undefined : type };
+      const { streams } = nano;
+      if (streams.isStream(object)) {
+        const stream = streams.unwrap(object);
+        if (stream.disturbed || stream.locked) throw new TypeError("the stream was already read, or is locked");
+        return { body: new Body(undefined, 0, stream), type: undefined };
+      }
+      const { blobs, forms } = nano;
+      if (blobs.isBlob(object)) {
+        const type = blobs.typeOf(object);
+        return { body: fromPieces(blobs.piecesOf(object)), type: type === "" ? undefined : type };
       }
       if (forms.isFormData(object)) {
         const { pieces, type } = forms.encode(object);
@@ -281,7 +285,8 @@
   const TEXT = "text/plain;charset=UTF-8";
   const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
   const fromText = (text) => new Body(USVString(text), 0, undefined);
-  const fromPieces = (pieces) => new Body(pieces.size > ONE_SHOT ? pieces : pieces.copy(), 0, undefined);
+  const fromPieces = (pieces) =>
+    pieces.size > ONE_SHOT ? new Body(undefined, 0, undefined, pieces) : new Body(pieces.copy(), 0, undefined);
   const fromBytes = (bytes) => new Body(bytes, 0, undefined);
   const fromStream = (stream) => new Body(undefined, 0, stream);
   const fromIncoming = (token) => new Body(undefined, token, undefined);
@@ -290,7 +295,7 @@
     __proto__: null,
     read: (done) => done(new Uint8Array(0)),
     readText: (done) => done(""),
-    readPieces: (done) => done(new Pieces(newList())),
+    readPieces: (done) => done(new nano.blobs.Pieces(newList())),
   };
 
   const bytes = (body, done, fail) => body.read(done, fail);
@@ -327,7 +332,7 @@
     const members = {
       get body() {
         const body = bodyOf(this);
-        return body === null ? null : streams.wrap(body.stream);
+        return body === null ? null : nano.streams.wrap(body.stream);
       },
 
       get bodyUsed() {
@@ -342,7 +347,7 @@
       },
 
       blob() {
-        return consume(this, pieces, (content) => createBlob(content, forms.typeOf(contentTypeOf(this))));
+        return consume(this, pieces, (content) => nano.blobs.createBlob(content, nano.forms.typeOf(contentTypeOf(this))));
       },
 
       bytes() {
@@ -350,7 +355,7 @@
       },
 
       formData() {
-        return consume(this, bytes, (content) => forms.decode(content, contentTypeOf(this)));
+        return consume(this, bytes, (content) => nano.forms.decode(content, contentTypeOf(this)));
       },
 
       json() {

@@ -7,7 +7,7 @@
   const {
     ErrorCaptureStackTrace, Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeGetSize, MapPrototypeHas,
     MapPrototypeSet, NumberParseFloat, NumberParseInt, NumberPrototypeToFixed, ObjectCreate,
-    ReflectOwnKeys, Set, SetPrototypeAdd, SetPrototypeForEach,
+    ObjectDefineProperty,    ReflectOwnKeys, Set, SetPrototypeAdd, SetPrototypeForEach,
     String, StringPrototypeIndexOf, StringPrototypePadEnd, StringPrototypeReplaceAll,
     StringPrototypeSlice, SymbolPrototypeToString, isObject, newList, push,
   } = nano.primordials;
@@ -39,7 +39,7 @@
     let line = text.length > HUGE ? `(a text of ${text.length} characters)` : text;
     if (indent !== "") line = indent + StringPrototypeReplaceAll(line, "\n", `\n${indent}`);
     const excess = line.length - LENGTH;
-    if (excess > 0) line = `${StringPrototypeSlice(line, 0, LENGTH)}… ${excess} more characters`;
+    if (excess > 0) line = `${StringPrototypeSlice(line, 0, LENGTH)}\u2026 ${excess} more characters`;
     ops.log(level, line);
   }
 
@@ -285,8 +285,12 @@
   // A namespace (Web IDL §3.13), with the prototype of its own that §1 asks for. V8's own console makes room.
   const namespace = ObjectCreate({});
   const names = ReflectOwnKeys(methods);
-  for (let i = 0; i < names.length; i++) namespace[names[i]] = methods[names[i]];
+  for (let i = 0; i < names.length; i++) {
+    ObjectDefineProperty(namespace, names[i], {
+      __proto__: null, value: methods[names[i]], writable: true, enumerable: true, configurable: true,
+    });
+  }
   tag(namespace, "console");
-  nano.endGroups = endGroups;
+  context.onEnd(endGroups);
   nano.expose("console", namespace);
 });

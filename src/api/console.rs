@@ -1,4 +1,4 @@
-//! Where `console` and uncaught exceptions go: the app's log.
+//! Where `console` writes: the app's log.
 
 use v8::{FunctionCallbackArguments, PinScope, ReturnValue, Value};
 
@@ -7,7 +7,7 @@ use crate::plan::Level;
 use crate::runtime::{self, Op};
 
 /// The native functions of `console.js`.
-pub const OPS: &[Op] = crate::ops![log, report_exception];
+pub const OPS: &[Op] = crate::ops![log];
 
 /// `log(level, message)`: one line; 0 debug, 1 info, 2 warn, 3 error.
 fn log(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
@@ -21,11 +21,4 @@ fn log(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: R
     if let Some(message) = value::text(scope, &args, 1, &mut buffer) {
         runtime::state(scope).log(level, token, &message);
     }
-}
-
-/// `report_exception(error)`: an exception nobody caught (HTML §8.1.4.6).
-fn report_exception(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
-    let text = runtime::describe_exception(scope, args.get(0));
-    let token = runtime::request_of(scope);
-    runtime::state(scope).log(Level::Error, token, &format!("uncaught: {text}"));
 }

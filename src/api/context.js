@@ -3,8 +3,8 @@
 // app hands over to be called later by other means (timers, listeners, abort algorithms) is called through here.
 
 (function (nano) {
-  const { ops } = nano;
-  const { ReflectApply } = nano.primordials;
+  const { ops, entry } = nano;
+  const { ReflectApply, newList, push } = nano.primordials;
 
   /** The token of the running request; 0 outside of any. */
   const current = () => ops.request_token();
@@ -24,5 +24,23 @@
   /** HTML §8.1.4.6 "report an exception": nobody is left to catch it, so it is logged. */
   const reportException = (error) => ops.report_exception(error);
 
-  nano.context = { __proto__: null, current, callIn, reportException };
+  const endings = newList();
+
+  /** Calls `callback` with the token of every request that ends. */
+  const onEnd = (callback) => push(endings, callback);
+
+  /** A request has ended: what is kept for it goes. */
+  function end(token) {
+    for (let i = 0; i < endings.length; i++) endings[i](token);
+  }
+
+  nano.context = {
+    __proto__: null, current, callIn, onEnd, end,
+    // As long as nobody listens, what nobody handles is logged. Replaced by error_events.js.
+    reportException,
+    reportRejection: () => true,
+  };
+
+  /** A promise was left rejected, or one that was is handled now; true where that is to be logged. */
+  entry.rejection = (promise, reason, isHandled) => nano.context.reportRejection(promise, reason, isHandled);
 });

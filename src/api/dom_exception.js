@@ -101,5 +101,8 @@
 
   nano.DOMException = DOMException;
   nano.isDOMException = isDOMException;
+  nano.domException = {
+    __proto__: null, is: isDOMException, messageOf, copy: (error) => new DOMException(messageOf(error), nameOf(error)),
+  };
   nano.expose("DOMException", DOMException);
 });

@@ -1,12 +1,12 @@
 "use strict";
-// TextEncoder and TextDecoder: Encoding Standard §7, for UTF-8 and UTF-16.
+// TextEncoder and TextDecoder: Encoding Standard §7. Texts in UTF-8 and UTF-16 cut between characters are put together
+// here, from bytes alone; the legacy encodings have a decoder of their own in Rust, with what state it needs.
 
 (function (nano) {
   const { ops } = nano;
   const {
-    Boolean, RangeError, RegExpPrototypeExec, StringPrototypeCharCodeAt, StringPrototypeSlice,
-    StringPrototypeToLowerCase, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteOffset,
-    TypedArrayPrototypeSet, Uint8Array,
+    Boolean, RangeError, ReflectApply, StringPrototypeCharCodeAt, StringPrototypeSlice, TypeError, TypedArrayPrototypeGetBuffer,
+    TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSet, Uint8Array,
   } = nano.primordials;
   const {
     DOMString, defineInterface, dictionary, getByteLength, heldBytes, isBufferSource, isUint8Array, requireArguments,
@@ -63,23 +63,30 @@
     decode: (bytes, fatal) => ops.utf16_decode(bytes, fatal, true),
   };
 
-  /** §4.2: labels. */
-  const labels = {
-    __proto__: null,
-    "unicode-1-1-utf-8": UTF8, unicode11utf8: UTF8, unicode20utf8: UTF8, "utf-8": UTF8, utf8: UTF8,
-    "x-unicode20utf8": UTF8,
-    csunicode: UTF16LE, "iso-10646-ucs-2": UTF16LE, "ucs-2": UTF16LE, unicode: UTF16LE, unicodefeff: UTF16LE,
-    "utf-16": UTF16LE, "utf-16le": UTF16LE,
-    unicodefffe: UTF16BE, "utf-16be": UTF16BE,
-  };
-  // ASCII alone: no other letter has one of these as its small one.
-  const trimmed = /^[\t\n\f\r ]*([!-~]+)[\t\n\f\r ]*$/;
-
-  /** §4.2 "get an encoding": undefined if there is none of that label here. */
+  /** §4.2 "get an encoding": undefined if there is none of that label, or if it is replacement (§7.2). */
   function encodingOf(label) {
-    const match = RegExpPrototypeExec(trimmed, label);
-    return match === null ? undefined : labels[StringPrototypeToLowerCase(match[1])];
+    switch (label) {
+      case "utf-8":
+      case "utf8":
+        return UTF8;
+      default:
+    }
+    const name = ops.encoding_of(label);
+    switch (name) {
+      case "utf-8":
+        return UTF8;
+      case "utf-16le":
+        return UTF16LE;
+      case "utf-16be":
+        return UTF16BE;
+      case undefined:
+        return undefined;
+      default:
+        return { name, complete: undefined, decode: undefined };
+    }
   }
+
+  let traitsOf;
 
   class TextDecoder {
     #encoding;
@@ -90,6 +97,8 @@
     #doNotFlush = false;
     /** The bytes of a character that is not complete yet. */
     #pending = undefined;
+    /** Of a legacy encoding: the decoder that knows what came before. */
+    #decoder = undefined;
 
     constructor(label = "utf-8", options = undefined) {
       const name = DOMString(label);
@@ -99,7 +108,7 @@
         this.#ignoreBOM = Boolean(members.ignoreBOM);
       }
       const encoding = encodingOf(name);
-      if (encoding === undefined) throw new RangeError(`TextDecoder: "${name}" is not supported`);
+      if (encoding === undefined) throw new RangeError(`TextDecoder: "${name}" is no encoding`);
       this.#encoding = encoding;
     }
 
@@ -117,16 +126,17 @@
 
     decode(input = undefined, options = undefined) {
       const { name, complete, decode } = this.#encoding;
-      if (input !== undefined && !isBufferSource(input)) {
+      if (input !== undefined && !isAnyBuffer(input)) {
         throw new TypeError("TextDecoder.decode: the input is not an ArrayBuffer or a view");
       }
       const stream = Boolean(dictionary(options, "TextDecoder.decode's options")?.stream);
       if (!this.#doNotFlush) {
-        this.#pending = undefined;
+        this.#pending = this.#decoder = undefined;
         this.#started = false;
       }
       this.#doNotFlush = stream;
       let bytes = input === undefined ? new Uint8Array(0) : heldBytes(input);
+      if (decode === undefined) return this.#decodeLegacy(bytes, stream);
       if (this.#pending !== undefined) {
         bytes = concat(this.#pending, bytes);
         this.#pending = undefined;
@@ -140,12 +150,31 @@
         }
       }
       const text = decode(bytes, this.#fatal);
-      if (text === undefined) throw new TypeError(`TextDecoder.decode: the bytes are not valid ${name}`);
+      if (text === undefined) throw invalid(name);
       if (this.#started || text === "") return text;
       this.#started = true;
       return this.#ignoreBOM ? text : withoutBOM(text);
     }
+
+    #decodeLegacy(bytes, stream) {
+      const { name } = this.#encoding;
+      if (stream) this.#decoder ??= ops.decoder_new(name);
+      const text = ops.decoder_decode(this.#decoder ?? name, bytes, this.#fatal, stream);
+      if (text === undefined) throw invalid(name);
+      return text;
+    }
+
+    static {
+      traitsOf = (decoder) => ({
+        encoding: decoder.#encoding.name, fatal: decoder.#fatal, ignoreBOM: decoder.#ignoreBOM,
+      });
+    }
   }
+
+  const invalid = (name) => new TypeError(`TextDecoder.decode: the bytes are not valid ${name}`);
+
+  /** [AllowShared] BufferSource: a WebAssembly memory may be shared. */
+  const isAnyBuffer = (value) => isBufferSource(value) || ops.kind_of(value) === "shared buffer";
 
   const part = (bytes, from, to) =>
     new Uint8Array(TypedArrayPrototypeGetBuffer(bytes), TypedArrayPrototypeGetByteOffset(bytes) + from, to - from);
@@ -161,7 +190,27 @@
   defineInterface(TextEncoder);
   defineInterface(TextDecoder);
 
-  nano.encoding = { __proto__: null, encode, decode };
+  const { decode: decodeWith } = TextDecoder.prototype;
+
+  /** For streams: a decoder, what `decodeWith` takes, and its attributes. */
+  function createDecoder(label, options) {
+    const decoder = new TextDecoder(label, options);
+    return { decoder, traits: traitsOf(decoder) };
+  }
+
+  /** §6 "decode", with the encoding that is named first among those there are, or UTF-8; a byte order mark goes before. */
+  function decodeSniffed(bytes, ...names) {
+    let label = "utf-8";
+    for (let i = names.length - 1; i >= 0; i--) {
+      if (names[i] !== undefined && encodingOf(names[i]) !== undefined) label = names[i];
+    }
+    if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) label = "utf-8";
+    else if (bytes[0] === 0xfe && bytes[1] === 0xff) label = "utf-16be";
+    else if (bytes[0] === 0xff && bytes[1] === 0xfe) label = "utf-16le";
+    return ReflectApply(decodeWith, new TextDecoder(label), [bytes]);
+  }
+
+  nano.encoding = { __proto__: null, encode, decode, decodeSniffed, createDecoder, decodeWith };
   nano.expose("TextEncoder", TextEncoder);
   nano.expose("TextDecoder", TextDecoder);
 });

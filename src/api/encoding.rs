@@ -1,15 +1,29 @@
 //! UTF-8 and UTF-16 for `TextEncoder` and `TextDecoder` (Encoding Standard §8, §14). Buffers are made by the script, whose
-//! allocations count against the app's memory; this side only fills or reads them.
+//! allocations count against the app's memory; this side only fills or reads them. The legacy encodings are in
+//! [`legacy`].
+
+mod legacy;
 
 use std::str;
 
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, WriteFlags};
 
+use self::legacy::{decoder_decode, decoder_new, encoding_of};
 use super::value;
 use crate::runtime::{self, Op};
 
 /// The native functions of `encoding.js`.
-pub const OPS: &[Op] = crate::ops![utf8_length, utf8_write, utf8_decode, utf8_complete, utf16_decode, utf16_complete];
+pub const OPS: &[Op] = crate::ops![
+    utf8_length,
+    utf8_write,
+    utf8_decode,
+    utf8_complete,
+    utf16_decode,
+    utf16_complete,
+    encoding_of,
+    decoder_new,
+    decoder_decode,
+];
 
 /// `utf8_length(string)`: its length in UTF-8.
 fn utf8_length(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {

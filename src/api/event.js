@@ -5,14 +5,12 @@
 // `waitUntil` has settled.
 
 (function (nano) {
-  const { ops, entry, fetch, context, pipe, timers, endGroups, DOMException } = nano;
-  const { Event, createTrusted, fire, globalTarget, hasListener } = nano.events;
+  const { ops, entry, fetch, context, DOMException } = nano;
   const {
     Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, PromiseResolve, ReflectApply,
     TypeError, isObject, uponPromise,
   } = nano.primordials;
-  const { Reader } = nano.streams;
-  const { defineInterface, dictionary, isUint8Array, requireArguments } = nano.webidl;
+  const { defineInterface, isUint8Array, requireArguments } = nano.webidl;
 
   /** What the app exports, or null for one that listens to "fetch" events. */
   let handler = null;
@@ -113,8 +111,8 @@
         if (!this.#clientLeft) ops.stream_error(token, error);
         end();
       };
-      if (pipe(stream, token, { __proto__: null, close, leave, error: fail })) return;
-      new Reader(stream).readOn({
+      if (nano.pipe(stream, token, { __proto__: null, close, leave, error: fail })) return;
+      new nano.streams.Reader(stream).readOn({
         chunk(chunk, next) {
           if (!isUint8Array(chunk)) {
             const error = new TypeError("a response's stream may hold nothing but Uint8Arrays");
@@ -171,8 +169,7 @@
 
     /** What the platform keeps for the request goes. */
     forget() {
-      timers.cancelRequest(this.#token);
-      endGroups(this.#token);
+      context.end(this.#token);
       MapPrototypeDelete(exchanges, this.#token);
     }
   }
@@ -199,61 +196,12 @@
   }
   defineInterface(ExecutionContext);
 
-  let responseOf;
-  let createFetchEvent;
-
-  /** Service Workers §4.6: what listeners to "fetch" get. */
-  class FetchEvent extends Event {
-    #request;
-    #exchange = undefined;
-    #responded = false;
-    #response = undefined;
-
-    constructor(type, init) {
-      super(type, init);
-      const members = dictionary(init, "FetchEvent's options");
-      if (members === undefined) throw new TypeError("FetchEvent: a request is required");
-      this.#request = members.request;
-    }
-
-    get request() {
-      return this.#request;
-    }
-
-    respondWith(response) {
-      if (this.#responded) throw new DOMException("respondWith was already called", "InvalidStateError");
-      requireArguments(arguments.length, 1, "FetchEvent.respondWith");
-      this.stopImmediatePropagation();
-      this.#responded = true;
-      this.#response = response;
-    }
-
-    waitUntil(promise) {
-      const exchange = this.#exchange;
-      requireArguments(arguments.length, 1, "FetchEvent.waitUntil");
-      if (exchange === undefined) throw new DOMException("the event is not dispatched", "InvalidStateError");
-      exchange.waitUntil(promise);
-    }
-
-    static {
-      responseOf = (event) => event.#response;
-      createFetchEvent = (request, exchange) => {
-        const event = createTrusted(FetchEvent, "fetch", { __proto__: null, request, cancelable: true });
-        event.#exchange = exchange;
-        return event;
-      };
-    }
-  }
-  defineInterface(FetchEvent);
-
   function callHandler(exchange) {
     const { request } = exchange;
     if (handler !== null) {
       return ReflectApply(handler.fetch, handler.object, [request, env, new ExecutionContext(internal, exchange)]);
     }
-    const event = createFetchEvent(request, exchange);
-    fire(globalTarget, event);
-    return responseOf(event);
+    return nano.fetchEvents.dispatch(request, exchange);
   }
 
   /** Remembers the app's handler; what it says otherwise is why there is none. */
@@ -264,7 +212,7 @@
       handler = { __proto__: null, object, fetch: object.fetch };
       return undefined;
     }
-    return hasListener(globalTarget, "fetch") ? undefined : "the entry exports no fetch handler";
+    return nano.fetchEvents.hasListener() ? undefined : "the entry exports no fetch handler";
   };
 
   entry.fetch = (token) => {
@@ -290,6 +238,4 @@
     const exchange = MapPrototypeGet(exchanges, token);
     if (exchange !== undefined) exchange.drop();
   };
-
-  nano.expose("FetchEvent", FetchEvent);
 });

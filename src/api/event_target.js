@@ -5,7 +5,7 @@
 (function (nano) {
   const { ops, context, DOMException } = nano;
   const {
-    Boolean, ObjectDefineProperty, ReflectApply, ReflectGetOwnPropertyDescriptor, TypeError, isObject, newList,
+    Boolean, ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, ReflectGetOwnPropertyDescriptor, TypeError, isObject, newList,
     push,
   } = nano.primordials;
   const { DOMString, defineConstants, defineInterface, dictionary, requireArguments } = nano.webidl;
@@ -13,7 +13,7 @@
   const NONE = 0;
   const AT_TARGET = 2;
 
-  const global = globalThis;
+  const { global } = nano;
   let isTrusted;
   let createTrusted;
   let initialize;
@@ -260,11 +260,14 @@
 
   let receiver;
   let fire;
-  let listen;
+  let handlerOf;
+  let setHandler;
   let hasListener;
 
   class EventTarget {
     #listeners = null;
+    /** Event handlers by their types, once there is one. */
+    #handlers = null;
 
     addEventListener(type, callback, options = undefined) {
       const self = receiver(this);
@@ -322,7 +325,23 @@
         return self;
       };
       fire = (target, event) => dispatch(event, outside(target), target.#listeners);
-      listen = (target, type, callback) => target.#add(type, callback, false, false, false, undefined);
+      handlerOf = (target, type) => (target.#handlers === null ? undefined : target.#handlers[type]);
+      // "Activate" and "deactivate an event handler": its place among the listeners is that of when it was set.
+      setHandler = (target, type, given) => {
+        const value = isObject(given) ? given : null;
+        let handler = handlerOf(target, type);
+        if (handler === undefined) {
+          if (value === null) return;
+          target.#handlers ??= { __proto__: null };
+          handler = target.#handlers[type] = createHandler();
+          handler.isForErrors = type === "error" && target === globalTarget;
+        }
+        const old = handler.value;
+        handler.value = value;
+        if (old === null && value !== null) target.#add(type, handler, false, false, false, undefined);
+        if (old === null || value !== null) return;
+        removeListener(target.#listeners, findListener(target.#listeners, type, handler, false));
+      };
       hasListener = (target, type) => {
         const listeners = target.#listeners;
         if (listeners === null) return false;
@@ -335,21 +354,45 @@
   const globalTarget = new EventTarget();
   const outside = (target) => (target === globalTarget ? global : target);
 
-  /** HTML §8.1.8.1: the state behind an event handler attribute such as `onabort`, made when it is first set. */
-  class EventHandler {
-    value = null;
+  // HTML §8.1.8.1: event handler attributes.
 
-    constructor(target, type) {
-      const self = this;
-      listen(target, type, function (event) {
-        if (typeof self.value !== "function") return;
-        if (ReflectApply(self.value, this, [event]) === false) event.preventDefault();
-      });
-    }
+  /** What stands in the list of listeners for an event handler: "the event handler processing algorithm". */
+  function createHandler() {
+    const handler = function (event) {
+      const { value } = handler;
+      if (typeof value !== "function") return;
+      if (handler.isForErrors && nano.events.isErrorEvent(event)) {
+        const { message, filename, lineno, colno, error } = nano.events.errorInfo(event);
+        if (ReflectApply(value, this, [message, filename, lineno, colno, error]) === true) event.preventDefault();
+      } else if (ReflectApply(value, this, [event]) === false) {
+        event.preventDefault();
+      }
+    };
+    handler.value = null;
+    handler.isForErrors = false;
+    return handler;
+  }
 
-    set(value) {
-      this.value = isObject(value) ? value : null;
-    }
+  const getHandler = (target, type) => handlerOf(target, type)?.value ?? null;
+
+  /**
+   * Defines `on…` for events of a type. `brand` is given what the attribute is read of, and throws where that is of no
+   * such interface; `onSet`, if there is one, what it was set on.
+   */
+  function defineHandler(holder, type, brand, onSet) {
+    const name = `on${type}`;
+    const attribute = {
+      get [name]() {
+        return getHandler(brand(this), type);
+      },
+      set [name](value) {
+        const target = brand(this);
+        setHandler(target, type, value);
+        if (onSet !== undefined) onSet(target);
+      },
+    };
+    const { get, set } = ReflectGetOwnPropertyDescriptor(attribute, name);
+    ObjectDefineProperty(holder, name, { __proto__: null, get, set, enumerable: true, configurable: true });
   }
 
   defineInterface(Event);
@@ -357,12 +400,19 @@
   defineInterface(CustomEvent);
   defineInterface(EventTarget);
 
-  nano.events = { __proto__: null, Event, EventTarget, createTrusted, fire, hasListener, EventHandler, globalTarget };
+  nano.events = {
+    __proto__: null,
+    Event, EventTarget, createTrusted, initialize, fire, hasListener, defineHandler, getHandler, setHandler, globalTarget,
+    // Set by error_events.js.
+    isErrorEvent: undefined, errorInfo: undefined, globalHandlers: undefined,
+  };
   nano.expose("Event", Event);
   nano.expose("CustomEvent", CustomEvent);
   nano.expose("EventTarget", EventTarget);
-  const { addEventListener, removeEventListener, dispatchEvent } = EventTarget.prototype;
+
+  ObjectSetPrototypeOf(nano.globalPrototype, EventTarget.prototype);
+  const { addEventListener, dispatchEvent, removeEventListener } = EventTarget.prototype;
   nano.exposeOperation("addEventListener", addEventListener);
-  nano.exposeOperation("removeEventListener", removeEventListener);
   nano.exposeOperation("dispatchEvent", dispatchEvent);
+  nano.exposeOperation("removeEventListener", removeEventListener);
 });

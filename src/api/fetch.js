@@ -12,9 +12,8 @@
   const {
     PromiseReject, TypeError, newList, newPromise, push, uponPromise,
   } = nano.primordials;
-  const { isUint8Array, requireArguments } = nano.webidl;
+  const { isUint8Array, requireArguments, requireGlobal } = nano.webidl;
   const { Reader, createBytes } = nano.streams;
-  const { Request } = globalThis;
 
   /** §4.4 step 5. */
   const REDIRECTS = 20;
@@ -85,6 +84,8 @@
     #redirect;
     #redirects = 0;
     #integrity;
+    /** What its URL means, if that is one of a blob. */
+    #blob;
     /** The request's body: a string or bytes, or else a stream; null without one. */
     #source = null;
     #stream = null;
@@ -104,6 +105,7 @@
       this.#headers = parts.headers;
       this.#redirect = parts.redirect;
       this.#integrity = parts.integrity;
+      this.#blob = parts.blob;
       this.#url = urls.parse(parts.url, undefined);
       if (parts.body !== null) {
         const source = parts.body.takeSource();
@@ -112,7 +114,7 @@
       }
       if (this.#signal !== undefined) {
         if (abort.isAborted(this.#signal)) {
-          this.#end(this.#signal.reason);
+          this.#end(abort.reasonOf(this.#signal));
           return;
         }
         this.#algorithm = abort.addAlgorithm(this.#signal, (reason) => this.#end(reason));
@@ -131,6 +133,11 @@
         case "https":
           this.#send(url);
           return;
+        case "blob":
+          if (this.#blob === undefined || this.#method !== "GET") break;
+          const { blobs } = nano;
+          this.#local(blobs.typeOf(this.#blob), this.#blob, blobs.piecesOf(this.#blob).size);
+          return;
         case "data": {
           const result = ops.fetch_data_url(url.href);
           if (result === undefined) break;
@@ -143,8 +150,12 @@
     }
 
     /** A response that is in its URL. */
-    #local(type, content) {
+    #local(type, content, length = undefined) {
       const headers = newList();
+      if (length !== undefined) {
+        push(headers, "content-length");
+        push(headers, `${length}`);
+      }
       push(headers, "content-type");
       push(headers, type);
       this.#respond(200, "OK", headers, this.#method === "HEAD" ? null : bodies.extract(content).body);
@@ -371,8 +382,9 @@
   const { fetch } = {
     fetch(input, init = undefined) {
       try {
+        requireGlobal(this);
         requireArguments(arguments.length, 1, "fetch");
-        const request = new Request(input, init);
+        const request = new internals.Request(input, init);
         const call = new Call();
         call.start(request);
         return call.promise;

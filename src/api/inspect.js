@@ -42,7 +42,7 @@
     show(value) {
       if (!isObject(value)) return primitive(value);
       if (SetPrototypeHas(this.#path, value)) return "[Circular]";
-      if (this.#values-- <= 0) return "…";
+      if (this.#values-- <= 0) return "\u2026";
       const kind = ops.kind_of(value);
       if (kind === "proxy") return "[Proxy]";
       SetPrototypeAdd(this.#path, value);
@@ -118,7 +118,7 @@
         push(entries, this.#described(descriptor));
       }
       flush();
-      if (i < length) push(entries, `… ${length - i} more`);
+      if (i < length) push(entries, `\u2026 ${length - i} more`);
       return lead + join("[", this.#properties(value, entries, isHiddenNowhere, ops.named_keys(value)), "]");
     }
 
@@ -126,7 +126,7 @@
       const length = TypedArrayPrototypeGetLength(value);
       const entries = newList();
       for (let i = 0; i < length && i < ENTRIES; i++) push(entries, primitive(value[i]));
-      if (length > ENTRIES) push(entries, `… ${length - ENTRIES} more`);
+      if (length > ENTRIES) push(entries, `\u2026 ${length - ENTRIES} more`);
       const lead = `${TypedArrayPrototypeGetSymbolToStringTag(value)}(${length})`;
       return `${lead} ${length === 0 ? "[]" : join("[", entries, "]")}`;
     }
@@ -139,7 +139,7 @@
           if (entries.length < ENTRIES) push(entries, `${this.show(key)} => ${this.show(item)}`);
         });
       }
-      if (size > entries.length) push(entries, `… ${size - entries.length} more`);
+      if (size > entries.length) push(entries, `\u2026 ${size - entries.length} more`);
       return this.#braced(`${name}(${size})`, value, entries, true);
     }
 
@@ -151,7 +151,7 @@
           if (entries.length < ENTRIES) push(entries, this.show(item));
         });
       }
-      if (size > entries.length) push(entries, `… ${size - entries.length} more`);
+      if (size > entries.length) push(entries, `\u2026 ${size - entries.length} more`);
       return this.#braced(`${name}(${size})`, value, entries, true);
     }
 
@@ -175,7 +175,7 @@
         const descriptor = describe(value, key);
         if (descriptor === undefined || !descriptor.enumerable) continue;
         if (left-- === 0) {
-          push(entries, `… ${keys.length - i} more`);
+          push(entries, `\u2026 ${keys.length - i} more`);
           break;
         }
         push(entries, `${keyText(key)}: ${this.#described(descriptor)}`);
@@ -203,7 +203,7 @@
     switch (typeof value) {
       case "string":
         if (value.length <= STRING) return quote(value);
-        return `${quote(StringPrototypeSlice(value, 0, STRING))}… ${value.length - STRING} more characters`;
+        return `${quote(StringPrototypeSlice(value, 0, STRING))}\u2026 ${value.length - STRING} more characters`;
       case "number":
         return ObjectIs(value, -0) ? "-0" : NumberPrototypeToString(value);
       case "bigint":

@@ -1,4 +1,4 @@
-//! What script can only find out about a value by running code of the value's own, or by listing all of its elements.
+//! What script can only find out about an array by listing all of its elements.
 
 use v8::{
     FunctionCallbackArguments, GetPropertyNamesArgs, IndexFilter, KeyCollectionMode, Local, PinScope, PropertyFilter,
@@ -9,46 +9,7 @@ use super::value;
 use crate::runtime::Op;
 
 /// The native functions of `inspect.js`.
-pub const OPS: &[Op] = crate::ops![kind_of, named_keys];
-
-/// `kind_of(value)`: the name of the value's built-in kind, or `"object"`.
-fn kind_of(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let value = args.get(0);
-    // A proxy is one first, whatever it stands for.
-    let kind = if value.is_proxy() {
-        "proxy"
-    } else if value.is_function() {
-        "function"
-    } else if value.is_array() {
-        "array"
-    } else if value.is_native_error() {
-        "error"
-    } else if value.is_map() {
-        "map"
-    } else if value.is_set() {
-        "set"
-    } else if value.is_date() {
-        "date"
-    } else if value.is_reg_exp() {
-        "regexp"
-    } else if value.is_promise() {
-        "promise"
-    } else if value.is_typed_array() {
-        "typed array"
-    } else if value.is_array_buffer() {
-        "buffer"
-    } else if value.is_number_object()
-        || value.is_string_object()
-        || value.is_boolean_object()
-        || value.is_big_int_object()
-        || value.is_symbol_object()
-    {
-        "boxed"
-    } else {
-        "object"
-    };
-    value::return_text(scope, &mut rv, kind);
-}
+pub const OPS: &[Op] = crate::ops![named_keys];
 
 /// `named_keys(array)`: the array's own enumerable keys that are no indices.
 fn named_keys(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {

@@ -5,16 +5,12 @@
 (function (nano) {
   const { abort, streams, writable } = nano;
   const {
-    PromisePrototypeThen, PromiseResolve, ReflectApply, ReflectGetOwnPropertyDescriptor, TypeError, newPromise,
-    uponPromise,
+    PromisePrototypeThen, PromiseResolve, TypeError, newPromise, uponPromise,
   } = nano.primordials;
   const { Reader } = streams;
   const { Writer } = writable;
 
   const nothing = () => {};
-
-  // As it is before any app runs.
-  const { get: reasonOf } = ReflectGetOwnPropertyDescriptor(globalThis.AbortSignal.prototype, "reason");
 
   class Pipe {
     #source;
@@ -57,7 +53,7 @@
       source.disturbed = true;
       if (signal !== undefined) {
         if (abort.isAborted(signal)) {
-          this.#abort(ReflectApply(reasonOf, signal, []));
+          this.#abort(abort.reasonOf(signal));
           return;
         }
         this.#algorithm = abort.addAlgorithm(signal, (reason) => this.#abort(reason));
@@ -181,7 +177,7 @@
   }
 
   /** `options` are StreamPipeOptions; neither of the two may be locked. */
-  streams.pipeTo = (source, dest, options) => {
+  nano.pipeTo = (source, dest, options) => {
     const pipe = new Pipe(source, dest, options);
     pipe.start();
     return pipe.promise;

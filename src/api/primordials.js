@@ -20,6 +20,11 @@
 
   const primordials = { __proto__: null };
 
+  /** Keeps what some script names. All there is would take 50 KB in every context. */
+  const keep = (name, make) => {
+    if (nano.words.includes(` ${name} `)) primordials[name] = make();
+  };
+
   function nameOf(key) {
     const text = typeof key === "symbol" ? `Symbol${nameOf(key.description.slice("Symbol.".length))}` : key;
     return toUpperCase.call(text[0]) + slice.call(text, 1);
@@ -31,7 +36,7 @@
       const { value } = getOwnPropertyDescriptor(holder, key);
       if (value === undefined) continue;
       // Most statics ignore `this`; those of Promise and Array construct with it.
-      primordials[prefix + nameOf(key)] = typeof value === "function" ? value.bind(holder) : value;
+      keep(prefix + nameOf(key), () => (typeof value === "function" ? value.bind(holder) : value));
     }
   }
 
@@ -39,8 +44,8 @@
     for (const key of ownKeys(prototype)) {
       if (key === "constructor") continue;
       const { value, get } = getOwnPropertyDescriptor(prototype, key);
-      if (typeof value === "function") primordials[`${prefix}Prototype${nameOf(key)}`] = uncurryThis(value);
-      else if (get !== undefined) primordials[`${prefix}PrototypeGet${nameOf(key)}`] = uncurryThis(get);
+      if (typeof value === "function") keep(`${prefix}Prototype${nameOf(key)}`, () => uncurryThis(value));
+      else if (get !== undefined) keep(`${prefix}PrototypeGet${nameOf(key)}`, () => uncurryThis(get));
     }
   }
 
@@ -48,7 +53,7 @@
 
   for (const name of [
     "Array", "ArrayBuffer", "BigInt", "Boolean", "DataView", "Date", "Error", "Function", "Map", "Number", "Object",
-    "Promise", "RangeError", "RegExp", "Set", "String", "Symbol", "TypeError", "Uint8Array", "WeakMap", "WeakRef",
+    "Promise", "RangeError", "RegExp", "Set", "String", "Symbol", "TypeError", "Uint8Array", "WeakMap", "WeakRef", "WeakSet",
   ]) {
     const intrinsic = globalThis[name];
     primordials[name] = intrinsic;
@@ -84,6 +89,17 @@
 
   /** A list as an array for an app to keep. */
   primordials.arrayFromList = primordials.ArrayPrototypeSlice;
+
+  const { get: getStack } = getOwnPropertyDescriptor(new primordials.Error(), "stack");
+
+  /** The stack V8 keeps for an error; undefined if it keeps none. */
+  primordials.stackOf = (error) => {
+    try {
+      return applyTo(getStack, error, []);
+    } catch {
+      return undefined;
+    }
+  };
 
   // Promises. What these return or take are native promises of our own making, never an app's thenable.
 
@@ -164,5 +180,6 @@
   /** Says whether `value` can have properties. */
   primordials.isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
 
+  delete nano.words;
   nano.primordials = primordials;
 });

@@ -3,17 +3,14 @@
 
 (function (nano) {
   const { DOMException } = nano;
-  const { NumberIsFinite, RangeError, TypeError } = nano.primordials;
-  const { defineInterface, dictionaryOf } = nano.webidl;
-
-  function double(value, what) {
-    const number = +value;
-    if (!NumberIsFinite(number)) throw new TypeError(`${what} is not a finite number`);
-    return number;
-  }
+  const { RangeError, isObject } = nano.primordials;
+  const { defineInterface, dictionaryOf, double } = nano.webidl;
 
   const Options = [{ key: "quota", convert: double, required: false },
     { key: "requested", convert: double, required: false }];
+
+  let isQuotaExceededError;
+  let copy;
 
   class QuotaExceededError extends DOMException {
     #quota = null;
@@ -36,9 +33,20 @@
     get requested() {
       return this.#requested;
     }
+
+    static {
+      isQuotaExceededError = (value) => isObject(value) && #quota in value;
+      copy = (error) => {
+        const result = new QuotaExceededError(nano.domException.messageOf(error));
+        result.#quota = error.#quota;
+        result.#requested = error.#requested;
+        return result;
+      };
+    }
   }
   defineInterface(QuotaExceededError);
 
   nano.QuotaExceededError = QuotaExceededError;
+  nano.quota = { __proto__: null, isQuotaExceededError, copy };
   nano.expose("QuotaExceededError", QuotaExceededError);
 });

@@ -2,7 +2,7 @@
 // ReadableStream, its default reader and controller as an app sees them: Streams Standard §4.2, §4.4, §4.6.
 
 (function (nano) {
-  const { streams, writable } = nano;
+  const { streams } = nano;
   const {
     AsyncIteratorPrototype, Boolean, ObjectDefineProperty, ObjectSetPrototypeOf, PromisePrototypeThen, PromiseReject,
     PromiseResolve, RangeError, ReflectApply, SymbolAsyncIterator, SymbolIterator, TypeError, isObject, markHandled,
@@ -12,7 +12,6 @@
     callback, defineInterface, dictionary, enforceRange, enumeration, makeEnumerable, requireArguments,
   } = nano.webidl;
   const { ByteController, Controller, Reader, Stream, create } = streams;
-  const { isAbortSignal } = nano.abort;
   const { extractHighWaterMark, extractSizeAlgorithm, toStrategy } = nano.queuing;
 
   const internal = { __proto__: null };
@@ -84,10 +83,10 @@
       requireArguments(arguments.length, 1, "ReadableStream.pipeThrough");
       const { readable, writable: given } = toPair(transform);
       const pipeOptions = toPipeOptions(options, "pipeThrough's options");
-      const dest = writable.unwrap(given);
+      const dest = nano.writable.unwrap(given);
       if (stream.locked) throw new TypeError("pipeThrough: the stream is locked to a reader");
       if (dest.locked) throw new TypeError("pipeThrough: the writable stream is locked to a writer");
-      markHandled(streams.pipeTo(stream, dest, pipeOptions));
+      markHandled(nano.pipeTo(stream, dest, pipeOptions));
       return readable;
     }
 
@@ -96,12 +95,13 @@
       try {
         const stream = this.#stream;
         requireArguments(arguments.length, 1, "ReadableStream.pipeTo");
+        const { writable } = nano;
         if (!writable.isWritable(destination)) throw new TypeError("pipeTo: the destination is not a WritableStream");
         const pipeOptions = toPipeOptions(options, "pipeTo's options");
         const dest = writable.unwrap(destination);
         if (stream.locked) throw new TypeError("pipeTo: the stream is locked to a reader");
         if (dest.locked) throw new TypeError("pipeTo: the destination is locked to a writer");
-        return streams.pipeTo(stream, dest, pipeOptions);
+        return nano.pipeTo(stream, dest, pipeOptions);
       } catch (error) {
         return PromiseReject(error);
       }
@@ -158,7 +158,7 @@
     const readable = members?.readable;
     if (!streams.isStream(readable)) throw new TypeError("pipeThrough: the transform's readable is not a ReadableStream");
     const given = members.writable;
-    if (!writable.isWritable(given)) throw new TypeError("pipeThrough: the transform's writable is not a WritableStream");
+    if (!nano.writable.isWritable(given)) throw new TypeError("pipeThrough: the transform's writable is not a WritableStream");
     return { readable, writable: given };
   }
 
@@ -171,7 +171,7 @@
     options.preventCancel = Boolean(members.preventCancel);
     options.preventClose = Boolean(members.preventClose);
     const { signal } = members;
-    if (signal !== undefined && !isAbortSignal(signal)) throw new TypeError(`${what}: signal is not an AbortSignal`);
+    if (signal !== undefined && !nano.abort.isAbortSignal(signal)) throw new TypeError(`${what}: signal is not an AbortSignal`);
     options.signal = signal;
     return options;
   }

@@ -3,7 +3,7 @@
 // asked for when the app first wants them.
 
 (function (nano) {
-  const { ops, abort, headers: headerLists, url: urls } = nano;
+  const { ops, headers: headerLists, url: urls } = nano;
   const {
     Boolean, RegExpPrototypeExec, StringPrototypeToUpperCase, TypeError, isObject, newList,
   } = nano.primordials;
@@ -65,6 +65,8 @@
     #token = 0;
     #method = undefined;
     #url = undefined;
+    /** What a blob URL meant when the request was made (URL Standard §4.1 "blob URL entry"). */
+    #blob = undefined;
     #headers = undefined;
     /** Undefined: not asked for yet. */
     #body = undefined;
@@ -92,9 +94,11 @@
         const record = urls.parse(text, undefined);
         if (record === undefined) throw new TypeError(`Request: "${text}" is not an absolute URL`);
         this.#url = urls.serialize(record);
+        this.#blob = urls.blobOf(record);
         if (urls.hasCredentials(record)) throw new TypeError("Request: the URL has a user name or password");
       } else {
         this.#url = from.url;
+        this.#blob = from.#blob;
       }
       if (window !== undefined && window !== null) throw new TypeError("Request: window can only be null");
       this.#method = method === undefined ? (from === undefined ? "GET" : from.method) : toMethod(method);
@@ -146,7 +150,7 @@
         members.referrerPolicy, referrerPolicies, "Request: referrerPolicy", inherited.referrerPolicy,
       );
       const { signal, window } = members;
-      if (signal !== undefined && signal !== null && !abort.isAbortSignal(signal)) {
+      if (signal !== undefined && signal !== null && !nano.abort.isAbortSignal(signal)) {
         throw new TypeError("Request: signal is not an AbortSignal");
       }
       if (members.mode !== undefined && mode === "navigate") throw new TypeError("Request: mode cannot be navigate");
@@ -223,6 +227,7 @@
 
     get signal() {
       if (this.#signal !== undefined) return this.#signal;
+      const { abort } = nano;
       this.#signal = this.#follows === undefined ? abort.createSignal() : abort.dependentSignal([this.#follows]);
       if (this.#aborted) abort.signalAbort(this.#signal, this.#reason);
       return this.#signal;
@@ -239,6 +244,7 @@
       const copy = new Request(internal, 0);
       copy.#method = this.method;
       copy.#url = this.url;
+      copy.#blob = this.#blob;
       copy.#headers = headerLists.create(headerLists.copyList(listOf(this)), headerLists.isImmutable(this.headers));
       copy.#body = body === null ? null : body.clone();
       copy.#options = this.#options;
@@ -260,6 +266,7 @@
       requestParts = (request) => ({
         method: request.#method,
         url: request.#url,
+        blob: request.#blob,
         headers: headerLists.listOf(request.#headers),
         body: request.#body,
         redirect: request.#options.redirect,
@@ -271,7 +278,7 @@
         if (request.#aborted) return;
         request.#aborted = true;
         request.#reason = reason;
-        if (request.#signal !== undefined) abort.signalAbort(request.#signal, reason);
+        if (request.#signal !== undefined) nano.abort.signalAbort(request.#signal, reason);
       };
     }
   }
@@ -299,6 +306,7 @@
 
   nano.fetch = {
     __proto__: null,
+    Request,
     /** The incoming request that Rust knows by `token`. */
     fromInternal: (token) => new Request(internal, token),
     /** Aborts the signal of an incoming request. */

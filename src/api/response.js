@@ -22,6 +22,8 @@
   let isResponse;
   let responseParts;
   let createResponse;
+  let contentTypeOf;
+  let isOk;
 
   class Response {
     #type = "default";
@@ -159,6 +161,18 @@
       isResponse = (value) => isObject(value) && #type in value;
       bodyOf = (response) => response.#body;
 
+      /** §2.2.2 "get" of Content-Type: its values together; undefined without one. */
+      contentTypeOf = (response) => {
+        const list = flatHeaders(response);
+        let type;
+        for (let i = 0; i < list.length; i += 2) {
+          if (list[i] === "content-type") type = type === undefined ? list[i + 1] : `${type}, ${list[i + 1]}`;
+        }
+        return type;
+      };
+
+      isOk = (response) => response.#status >= 200 && response.#status <= 299;
+
       /** A response that fetch() got. */
       createResponse = (status, statusText, list, body, url, redirected) => {
         const response = new Response(internal);
@@ -198,5 +212,7 @@
   fetch.isResponse = isResponse;
   fetch.responseParts = responseParts;
   fetch.createResponse = createResponse;
+  fetch.contentTypeOf = contentTypeOf;
+  fetch.isOk = isOk;
   nano.expose("Response", Response);
 });

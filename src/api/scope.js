@@ -1,8 +1,11 @@
 "use strict";
-// What the global scope says about itself: `self` and `navigator` (HTML §10.2, §8.10; WinterTC's minimum common API).
+// What the global scope has of its own: attributes (HTML §10.2, §8.10; High Resolution Time §5), handlers of events
+// (HTML §8.1.8.2), and the place between it and EventTarget.
 
 (function (nano) {
-  const { TypeError } = nano.primordials;
+  const {
+    ObjectDefineProperty, ObjectSetPrototypeOf, ReflectGetOwnPropertyDescriptor, ReflectOwnKeys, TypeError,
+  } = nano.primordials;
   const { defineInterface } = nano.webidl;
 
   const internal = { __proto__: null };
@@ -21,6 +24,36 @@
   defineInterface(Navigator);
 
   nano.expose("Navigator", Navigator);
-  nano.exposeOperation("navigator", new Navigator(internal));
-  nano.exposeOperation("self", globalThis);
+  const navigator = new Navigator(internal);
+  nano.exposeAttribute("navigator", () => navigator);
+  nano.exposeAttribute("self", () => nano.global);
+  nano.exposeAttribute("performance", () => nano.performance.object);
+  nano.exposeAttribute("scheduler", () => nano.scheduler);
+
+  const handlers = {
+    get onerror() {
+      return nano.events.globalHandlers.get(this, "error");
+    },
+    set onerror(value) {
+      nano.events.globalHandlers.set(this, "error", value);
+    },
+    get onrejectionhandled() {
+      return nano.events.globalHandlers.get(this, "rejectionhandled");
+    },
+    set onrejectionhandled(value) {
+      nano.events.globalHandlers.set(this, "rejectionhandled", value);
+    },
+    get onunhandledrejection() {
+      return nano.events.globalHandlers.get(this, "unhandledrejection");
+    },
+    set onunhandledrejection(value) {
+      nano.events.globalHandlers.set(this, "unhandledrejection", value);
+    },
+  };
+  const names = ReflectOwnKeys(handlers);
+  for (let i = 0; i < names.length; i++) {
+    ObjectDefineProperty(nano.global, names[i], ReflectGetOwnPropertyDescriptor(handlers, names[i]));
+  }
+
+  ObjectSetPrototypeOf(nano.global, nano.globalPrototype);
 });

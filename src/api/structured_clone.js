@@ -1,11 +1,15 @@
 "use strict";
-// structuredClone: HTML §2.7.10. Interfaces that are serialisable say so here, after this script, with a function that
-// makes the copy.
+// structuredClone: HTML §2.7. Interfaces that are serialisable or transferable say so here, after this script, with a
+// function that makes the copy, or the object that is to take the other's place. What is serialised never leaves the realm, so
+// that both halves of the way are gone at once.
 
 (function (nano) {
-  const { ops, DOMException } = nano;
-  const { ArrayBufferPrototypeGetDetached, ArrayPrototypeIncludes, arrayFromList, newList, push } = nano.primordials;
-  const { dictionary, isArrayBuffer, isPlatformObject, requireArguments, sequence } = nano.webidl;
+  const { ops, DOMException, domException, quota } = nano;
+  const {
+    ArrayBufferPrototypeGetDetached, ObjectDefineProperty, Set, SetPrototypeAdd, SetPrototypeHas, TypeError,
+    arrayFromList, isObject, newList, push, stackOf,
+  } = nano.primordials;
+  const { dictionaryOf, isArrayBuffer, isPlatformObject, requireArguments, requireGlobal, sequence } = nano.webidl;
 
   function fail(message) {
     throw new DOMException(message, "DataCloneError");
@@ -14,34 +18,108 @@
   /** The serialisable interfaces: whether an object is of one, and how it is copied. */
   const serializable = newList();
 
-  /** §2.7.3, on serialisable objects: a copy of one of the platform's objects, undefined if there is none to be had. */
-  function copyPlatformObject(object) {
-    for (let i = 0; i < serializable.length; i++) {
-      if (serializable[i].is(object)) return serializable[i].copy(object);
-    }
+  /** The transferable ones: whether an object is of one, whether it is detached, what takes its place, and how. */
+  const transferable = newList();
+
+  const kindOf = (list, object) => {
+    for (let i = 0; i < list.length; i++) if (list[i].is(object)) return list[i];
     return undefined;
+  };
+
+  /** An object listed to be transferred that is not an ArrayBuffer, and its successor. */
+  class Transfer {
+    object;
+    successor;
+    #kind;
+
+    constructor(object, kind) {
+      this.object = object;
+      this.#kind = kind;
+      this.successor = kind.create();
+    }
+
+    check() {
+      if (this.#kind.isDetached(this.object)) fail("an object of the transfer list is detached");
+    }
+
+    move() {
+      this.#kind.move(this.object, this.successor);
+    }
   }
 
-  const clone = (value, buffers) =>
-    ops.structured_clone(value, arrayFromList(buffers), fail, isPlatformObject, copyPlatformObject);
+  /**
+   * §2.7.7 StructuredSerializeWithTransfer, and §2.7.8 StructuredDeserializeWithTransfer: the copy of `value`, and what
+   * is in the place of the objects transferred, but for buffers.
+   */
+  function transfer(value, list) {
+    const buffers = newList();
+    const others = newList();
+    const seen = new Set();
+    for (let i = 0; i < list.length; i++) {
+      const object = list[i];
+      const isBuffer = isArrayBuffer(object);
+      const kind = isBuffer ? undefined : kindOf(transferable, object);
+      if (!isBuffer && kind === undefined) fail("an object of the transfer list cannot be transferred");
+      if (SetPrototypeHas(seen, object)) fail("an object is in the transfer list twice");
+      SetPrototypeAdd(seen, object);
+      if (isBuffer) push(buffers, object);
+      else push(others, new Transfer(object, kind));
+    }
+    for (let i = 0; i < buffers.length; i++) {
+      if (ArrayBufferPrototypeGetDetached(buffers[i])) fail("an ArrayBuffer of the transfer list is detached");
+    }
+
+    /** §2.7.3, on platform objects: what stands for one in the copy; undefined if there is none to be had. */
+    const copy = (object) => {
+      for (let i = 0; i < others.length; i++) if (others[i].object === object) return others[i].successor;
+      return kindOf(serializable, object)?.copy(object);
+    };
+    /** Between both halves: from here on nothing fails but for want of memory. */
+    const move = () => {
+      for (let i = 0; i < others.length; i++) others[i].check();
+      for (let i = 0; i < others.length; i++) others[i].move();
+    };
+    const result = ops.structured_clone(value, arrayFromList(buffers), fail, isPlatformObject, copy, move);
+    const successors = newList();
+    for (let i = 0; i < others.length; i++) push(successors, others[i].successor);
+    return { value: result, successors };
+  }
+
+  function object(value) {
+    if (!isObject(value)) throw new TypeError("the transfer list may hold objects alone");
+    return value;
+  }
+
+  const toTransferList = (value) => sequence(value, object, "the transfer list");
+  const StructuredSerializeOptions = [{ __proto__: null, key: "transfer", convert: toTransferList, required: false }];
+
+  const toOptions = (options) =>
+    dictionaryOf(options, StructuredSerializeOptions, "the options of a structured clone").transfer ?? newList();
 
   const operations = {
     structuredClone(value, options = undefined) {
+      requireGlobal(this);
       requireArguments(arguments.length, 1, "structuredClone");
-      const transfer = dictionary(options, "structuredClone's options")?.transfer;
-      const buffers =
-        transfer === undefined ? newList() : sequence(transfer, (buffer) => buffer, "structuredClone's transfer list");
-      for (let i = 0; i < buffers.length; i++) {
-        if (!isArrayBuffer(buffers[i])) fail("only an ArrayBuffer can be transferred");
-        if (ArrayPrototypeIncludes(buffers, buffers[i], i + 1)) fail("an ArrayBuffer is listed twice");
-        if (ArrayBufferPrototypeGetDetached(buffers[i])) fail("the ArrayBuffer is detached");
-      }
-      return clone(value, buffers);
+      return transfer(value, toOptions(options)).value;
     },
   };
 
+  /** The stack of an error goes with its copy. */
+  function withStack(copy, original) {
+    const stack = stackOf(original);
+    if (typeof stack === "string") {
+      ObjectDefineProperty(copy, "stack", { __proto__: null, value: stack, writable: true, configurable: true });
+    }
+    return copy;
+  }
+
   /** StructuredSerialize and StructuredDeserialize. */
-  nano.structuredClone = (value) => clone(value, newList());
+  nano.structuredClone = (value) => transfer(value, newList()).value;
   nano.serializable = (is, copy) => push(serializable, { is, copy });
+  nano.transferable = (kind) => push(transferable, kind);
+  nano.structured = { __proto__: null, transfer, toTransferList, toOptions, fail };
+  nano.serializable(quota.isQuotaExceededError, (error) => withStack(quota.copy(error), error));
+  // Web IDL §4.4.
+  nano.serializable(domException.is, (error) => withStack(domException.copy(error), error));
   nano.exposeOperation("structuredClone", operations.structuredClone);
 });

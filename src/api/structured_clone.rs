@@ -14,17 +14,19 @@ use crate::runtime::Op;
 /// The native functions of `structured_clone.js`.
 pub const OPS: &[Op] = crate::ops![structured_clone];
 
-/// `structured_clone(value, buffers, fail, is_platform_object, copy)`: a deep copy. `buffers` are ArrayBuffers to move, checked
-/// by the script; `fail(message)` throws what a value that cannot be cloned throws; `is_platform_object(object)` says
-/// which objects V8 would take for plain ones, and `copy(object)` gives a copy of such an object or `undefined`.
+/// `structured_clone(value, buffers, fail, is_platform_object, copy, move)`: a deep copy. `buffers` are ArrayBuffers to move,
+/// checked by the script; `fail(message)` throws what a value that cannot be cloned throws; `is_platform_object(object)`
+/// says which objects V8 would take for plain ones, and `copy(object)` gives a copy of such an object or `undefined`.
+/// `move()` transfers what else is to be, once the value is serialised.
 fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let (Ok(list), Ok(fail), Ok(is_platform_object), Ok(copy)) = (
+    let (Ok(list), Ok(fail), Ok(is_platform_object), Ok(copy), Ok(move_others)) = (
         Local::<v8::Array>::try_from(args.get(1)),
         Local::<v8::Function>::try_from(args.get(2)),
         Local::<v8::Function>::try_from(args.get(3)),
         Local::<v8::Function>::try_from(args.get(4)),
+        Local::<v8::Function>::try_from(args.get(5)),
     ) else {
-        return value::throw_type_error(scope, "not a list and three functions");
+        return value::throw_type_error(scope, "not a list and four functions");
     };
     let mut buffers = Vec::new();
     for index in 0..list.length() {
@@ -35,12 +37,13 @@ fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
 
     let context = scope.get_current_context();
     let plain = v8::Object::new(scope).get_prototype(scope).map(|prototype| Global::new(scope, prototype));
-    let copies = Copies::default();
+    let (copies, modules) = (Copies::default(), Modules::default());
     let writer = Writer {
         fail: Global::new(scope, fail),
         is_platform_object: Global::new(scope, is_platform_object),
         copy: Global::new(scope, copy),
         copies: copies.clone(),
+        modules: modules.clone(),
         plain,
     };
     let serializer = ValueSerializer::new(scope, Box::new(writer));
@@ -53,11 +56,26 @@ fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
     }
     let data = serializer.release();
 
+    // A getter may have detached one meanwhile.
+    if buffers.iter().any(|buffer| buffer.was_detached()) {
+        if let Some(message) = v8::String::new(scope, "an ArrayBuffer of the transfer list is detached") {
+            throw(scope, fail, message);
+        }
+        return;
+    }
+    // A WebAssembly memory keeps its own.
+    if buffers.iter().any(|buffer| !buffer.is_detachable()) {
+        return value::throw_type_error(scope, "an ArrayBuffer of the transfer list cannot be detached");
+    }
+    let undefined = v8::undefined(scope).into();
+    if move_others.call(scope, undefined, &[]).is_none() {
+        return;
+    }
     let moved: Vec<_> = buffers.iter().map(|buffer| buffer.get_backing_store()).collect();
     for buffer in &buffers {
         buffer.detach(None);
     }
-    let deserializer = ValueDeserializer::new(scope, Box::new(Reader { copies }), &data);
+    let deserializer = ValueDeserializer::new(scope, Box::new(Reader { copies, modules }), &data);
     if deserializer.read_header(context) != Some(true) {
         return;
     }
@@ -73,20 +91,29 @@ fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
 /// Copies of the platform's objects, which the serialised form has as their indices.
 type Copies = Rc<RefCell<Vec<Global<v8::Object>>>>;
 
+/// WebAssembly modules, likewise.
+type Modules = Rc<RefCell<Vec<v8::CompiledWasmModule>>>;
+
+fn throw(scope: &mut PinScope<'_, '_>, fail: Local<'_, v8::Function>, message: Local<'_, v8::String>) {
+    let undefined = v8::undefined(scope).into();
+    // It throws, and the exception stays pending for the script that called.
+    fail.call(scope, undefined, &[message.into()]);
+}
+
 struct Writer {
     fail: Global<v8::Function>,
     is_platform_object: Global<v8::Function>,
     copy: Global<v8::Function>,
     copies: Copies,
+    modules: Modules,
     /// What plain objects inherit from.
     plain: Option<Global<Value>>,
 }
 
 impl ValueSerializerImpl for Writer {
     fn throw_data_clone_error<'s>(&self, scope: &mut PinScope<'s, '_>, message: Local<'s, v8::String>) {
-        let (fail, undefined) = (Local::new(scope, &self.fail), v8::undefined(scope).into());
-        // It throws, and the exception stays pending for the script that called.
-        fail.call(scope, undefined, &[message.into()]);
+        let fail = Local::new(scope, &self.fail);
+        throw(scope, fail, message);
     }
 
     fn has_custom_host_object(&self, _isolate: &v8::Isolate) -> bool {
@@ -122,10 +149,33 @@ impl ValueSerializerImpl for Writer {
         self.throw_data_clone_error(scope, message);
         None
     }
+
+    /// §2.7.3 step 14: there is no second agent to share it with.
+    fn get_shared_array_buffer_id<'s>(
+        &self,
+        scope: &mut PinScope<'s, '_>,
+        _buffer: Local<'s, v8::SharedArrayBuffer>,
+    ) -> Option<u32> {
+        let message = v8::String::new(scope, "a SharedArrayBuffer cannot be cloned")?;
+        self.throw_data_clone_error(scope, message);
+        None
+    }
+
+    /// WebAssembly Web API §3: a module is serialisable.
+    fn get_wasm_module_transfer_id(
+        &self,
+        _scope: &mut PinScope<'_, '_>,
+        module: Local<'_, v8::WasmModuleObject>,
+    ) -> Option<u32> {
+        let mut modules = self.modules.borrow_mut();
+        modules.push(module.get_compiled_module());
+        u32::try_from(modules.len() - 1).ok()
+    }
 }
 
 struct Reader {
     copies: Copies,
+    modules: Modules,
 }
 
 impl ValueDeserializerImpl for Reader {
@@ -139,5 +189,13 @@ impl ValueDeserializerImpl for Reader {
             return None;
         }
         self.copies.borrow().get(index as usize).map(|copy| Local::new(scope, copy))
+    }
+
+    fn get_wasm_module_from_id<'s>(
+        &self,
+        scope: &mut PinScope<'s, '_>,
+        id: u32,
+    ) -> Option<Local<'s, v8::WasmModuleObject>> {
+        v8::WasmModuleObject::from_compiled_module(scope, self.modules.borrow().get(id as usize)?)
     }
 }

@@ -3,19 +3,9 @@
 
 (function (nano) {
   const { createTransform, genericTransform } = nano.transforms;
-  const {
-    ReflectApply, ReflectGetOwnPropertyDescriptor, StringPrototypeCharCodeAt, StringPrototypeSlice, TypeError,
-  } = nano.primordials;
+  const { ReflectApply, StringPrototypeCharCodeAt, StringPrototypeSlice, TypeError } = nano.primordials;
   const { DOMString, defineInterface } = nano.webidl;
-  const { encode } = nano.encoding;
-
-  // As they are before any app runs.
-  const { TextDecoder } = globalThis;
-  const { decode } = TextDecoder.prototype;
-  const getter = (name) => ReflectGetOwnPropertyDescriptor(TextDecoder.prototype, name).get;
-  const encodingOf = getter("encoding");
-  const fatalOf = getter("fatal");
-  const ignoreBOMOf = getter("ignoreBOM");
+  const { createDecoder, decodeWith, encode } = nano.encoding;
 
   let encoderSides;
 
@@ -58,34 +48,34 @@
   let decoderSides;
 
   class TextDecoderStream {
-    #decoder;
+    #traits;
     #transform;
 
     constructor(label = "utf-8", options = undefined) {
-      const decoder = new TextDecoder(label, options);
+      const { decoder, traits } = createDecoder(label, options);
       const give = (text, transform) => {
         if (text !== "") transform.enqueue(text);
       };
-      this.#decoder = decoder;
+      this.#traits = traits;
       this.#transform = createTransform(
         (chunk, transform) => {
           if (chunk === undefined) throw new TypeError("TextDecoderStream: a chunk is no ArrayBuffer and no view");
-          give(ReflectApply(decode, decoder, [chunk, more]), transform);
+          give(ReflectApply(decodeWith, decoder, [chunk, more]), transform);
         },
-        (transform) => give(ReflectApply(decode, decoder, []), transform),
+        (transform) => give(ReflectApply(decodeWith, decoder, []), transform),
       );
     }
 
     get encoding() {
-      return ReflectApply(encodingOf, this.#decoder, []);
+      return this.#traits.encoding;
     }
 
     get fatal() {
-      return ReflectApply(fatalOf, this.#decoder, []);
+      return this.#traits.fatal;
     }
 
     get ignoreBOM() {
-      return ReflectApply(ignoreBOMOf, this.#decoder, []);
+      return this.#traits.ignoreBOM;
     }
 
     static {

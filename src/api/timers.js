@@ -8,7 +8,7 @@
     Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, PromisePrototypeThen, PromiseResolve, ReflectApply, Set,
     SetPrototypeAdd, SetPrototypeDelete, SetPrototypeForEach, SetPrototypeGetSize,
   } = nano.primordials;
-  const { callback: toCallback, long, requireArguments } = nano.webidl;
+  const { callback: toCallback, long, requireArguments, requireGlobal } = nano.webidl;
 
   /** Live timers by the id their clock goes by now, and repeating ones by the id the app knows as well. */
   const timers = new Map();
@@ -55,7 +55,7 @@
       const outer = nesting;
       nesting = this.#nesting;
       try {
-        ReflectApply(this.#callback, globalThis, this.#args);
+        ReflectApply(this.#callback, nano.global, this.#args);
       } catch (error) {
         context.reportException(error);
       }
@@ -99,22 +99,27 @@
 
   const operations = {
     setTimeout(handler, timeout = 0, ...args) {
+      requireGlobal(this);
       return set("setTimeout", arguments.length, handler, timeout, args, false);
     },
 
     setInterval(handler, timeout = 0, ...args) {
+      requireGlobal(this);
       return set("setInterval", arguments.length, handler, timeout, args, true);
     },
 
     clearTimeout(id = 0) {
+      requireGlobal(this);
       clear(id);
     },
 
     clearInterval(id = 0) {
+      requireGlobal(this);
       clear(id);
     },
 
     queueMicrotask(callback) {
+      requireGlobal(this);
       requireArguments(arguments.length, 1, "queueMicrotask");
       const run = toCallback(callback, "queueMicrotask: the callback");
       PromisePrototypeThen(PromiseResolve(), () => {
@@ -132,13 +137,13 @@
     if (timer !== undefined) timer.fire();
   };
 
-  /** Cancels what is left of the timers a request set. */
-  function cancelRequest(token) {
+  // What is left of the timers a request set goes with it.
+  context.onEnd((token) => {
     const siblings = MapPrototypeGet(byRequest, token);
     if (siblings !== undefined) SetPrototypeForEach(siblings, (timer) => timer.cancel());
-  }
+  });
 
-  nano.timers = { __proto__: null, start, cancelRequest };
+  nano.timers = { __proto__: null, start };
   nano.exposeOperation("setTimeout", operations.setTimeout);
   nano.exposeOperation("setInterval", operations.setInterval);
   nano.exposeOperation("clearTimeout", operations.clearTimeout);

@@ -1,4 +1,5 @@
-//! Timers (HTML §8.7): the clock's half. What a timer runs is the script's.
+//! Timers (HTML §8.7) and the clock of High Resolution Time: monotonic, from the moment the isolate got its app. What a
+//! timer runs is the script's.
 
 use std::time::Duration;
 
@@ -7,7 +8,14 @@ use v8::{FunctionCallbackArguments, PinScope, ReturnValue, Value};
 use crate::runtime::{self, Op};
 
 /// The native functions of `timers.js`.
-pub const OPS: &[Op] = crate::ops![timer_start, timer_cancel];
+pub const OPS: &[Op] = crate::ops![now, timer_start, timer_cancel];
+
+/// `now()`: milliseconds since the time origin, to the nearest 5 µs (High Resolution Time §4.1 asks for a coarse
+/// clock where timing attacks between neighbours are to be feared).
+fn now(scope: &mut PinScope<'_, '_>, _args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let microseconds = runtime::state(scope).started().elapsed().as_micros() as u64;
+    rv.set_double((microseconds - microseconds % 5) as f64 / 1000.0);
+}
 
 /// `timer_start(milliseconds)`: a timer of the running request's; its id, never 0. `nano.entry.timer(id)` is called
 /// when it is due.

@@ -121,9 +121,9 @@
         return writable.wrap(of(this).writable);
       },
     };
-    for (const name of ["readable", "writable"]) {
-      ObjectDefineProperty(Class.prototype, name, ReflectGetOwnPropertyDescriptor(members, name));
-    }
+    const define = (name) => ObjectDefineProperty(Class.prototype, name, ReflectGetOwnPropertyDescriptor(members, name));
+    define("readable");
+    define("writable");
   }
 
   defineInterface(TransformStream);

@@ -217,6 +217,18 @@
       if (this.#searchParams !== null) nano.url.replaceSearchParams(this.#searchParams, this.search);
     }
 
+    // What follows is File API §8.
+
+    static createObjectURL(obj) {
+      requireArguments(arguments.length, 1, "URL.createObjectURL");
+      return nano.blobs.createURL(obj);
+    }
+
+    static revokeObjectURL(url) {
+      requireArguments(arguments.length, 1, "URL.revokeObjectURL");
+      nano.blobs.revokeURL(DOMString(url));
+    }
+
     static {
       // §6.2 "update": what a URLSearchParams does to its URL.
       setQuery = (url, query) => url.#set("search", query);
@@ -231,6 +243,8 @@
     // Set by url_search_params.js.
     createSearchParams: undefined, replaceSearchParams: undefined, isSearchParams: undefined,
     serializeSearchParams: undefined,
+    // Set by blob_url.js: before that there are no such URLs.
+    blobOf: () => undefined,
   };
   nano.expose("URL", URL);
 });

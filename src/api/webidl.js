@@ -38,6 +38,7 @@
 
   /** §3.2.4.9 ConvertToInt in the default mode: modulo 2^bits. */
   const unsignedShort = (value) => +value & 0xffff;
+  const unsignedLong = (value) => +value >>> 0;
   const long = (value) => +value | 0;
 
   /** ConvertToInt with [EnforceRange], for `unsigned long long`. */
@@ -179,7 +180,7 @@
             TypedArrayPrototypeGetBuffer(value), TypedArrayPrototypeGetByteOffset(value), getByteLength(value),
           );
     }
-    return isArrayBuffer(value) ? new Uint8Array(value) : undefined;
+    return isArrayBuffer(value) || nano.ops.kind_of(value) === "shared buffer" ? new Uint8Array(value) : undefined;
   }
 
   /** §3.7.7, step on argument counts. */
@@ -188,6 +189,20 @@
       const needed = `${required} argument${required === 1 ? "" : "s"} required`;
       throw new TypeError(`${what}: ${needed}, but only ${given} present`);
     }
+  }
+
+  const global = globalThis;
+
+  /** §3.7.8, step 2.1.2: the global's own operations are called on it, or on nothing. */
+  function requireGlobal(self) {
+    if (self !== undefined && self !== null && self !== global) throw new TypeError("Illegal invocation");
+  }
+
+  /** §3.2.7. */
+  function double(value, what) {
+    const number = +value;
+    if (!NumberIsFinite(number)) throw new TypeError(`${what} is not a finite number`);
+    return number;
   }
 
   // §3.7: what an interface's class looks like from outside.
@@ -304,23 +319,56 @@
     });
   }
 
+  /** The global object, by a name that no app can give to another. */
+  nano.global = global;
+
   /** Puts an interface object or an object such as `crypto` into the global scope. */
   nano.expose = (name, value) => {
-    ObjectDefineProperty(globalThis, name, { __proto__: null, value, writable: true, configurable: true });
+    ObjectDefineProperty(global, name, { __proto__: null, value, writable: true, configurable: true });
   };
 
   /** Puts an operation such as `setTimeout` into the global scope. */
   nano.exposeOperation = (name, value) => {
-    ObjectDefineProperty(globalThis, name, {
+    ObjectDefineProperty(global, name, {
       __proto__: null, value, writable: true, enumerable: true, configurable: true,
     });
   };
 
+  /** `nano` for the scripts of a part: what they add stays with it, and what they expose is there as `exposed`. */
+  nano.extend = () => {
+    const exposed = { __proto__: null };
+    const expose = (name, value) => {
+      exposed[name] = value;
+    };
+    return { __proto__: nano, ops: { __proto__: nano.ops }, exposed, expose, exposeOperation: expose };
+  };
+
+  /**
+   * Puts an attribute into the global scope that is read only but [Replaceable] (§3.4.6): to set it makes it a property like
+   * any other. `read` gives its value.
+   */
+  nano.exposeAttribute = (name, read) => {
+    const attribute = {
+      get [name]() {
+        requireGlobal(this);
+        return read();
+      },
+      set [name](replacement) {
+        requireGlobal(this);
+        ObjectDefineProperty(global, name, {
+          __proto__: null, value: replacement, writable: true, enumerable: true, configurable: true,
+        });
+      },
+    };
+    const { get, set } = ReflectGetOwnPropertyDescriptor(attribute, name);
+    ObjectDefineProperty(global, name, { __proto__: null, get, set, enumerable: true, configurable: true });
+  };
+
   nano.webidl = {
     __proto__: null,
-    DOMString, USVString, ByteString, unsignedShort, long, enforceRange,
+    DOMString, USVString, ByteString, unsignedShort, unsignedLong, long, double, enforceRange,
     dictionary, dictionaryOf, enumeration, callback, sequence, sequenceFrom, record,
     isUint8Array, isArrayBuffer, isBufferSource, bufferSource, heldBytes, bytesOf, getByteLength,
-    requireArguments, defineInterface, isPlatformObject, defineConstants, defineIterable, makeEnumerable, tag,
+    requireArguments, requireGlobal, defineInterface, isPlatformObject, defineConstants, defineIterable, makeEnumerable, tag,
   };
 });

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
 
-use super::extension::Extension;
+use super::extension::Platform;
 use super::memory::Charge;
 use super::snapshot::{Snapshot, SnapshotError};
 pub(super) use file::Key;
@@ -99,33 +99,31 @@ impl CodeCache {
     pub(super) fn start(
         state_dir: &Path,
         folders: &[PathBuf],
-        extensions: &[Extension],
-        warm_up: &Extension,
+        platform: &'static Platform,
     ) -> Result<(Arc<Self>, Snapshot), SnapshotError> {
-        let (path, platform) = (resolve(state_dir).join(FOLDER), platform(extensions, warm_up));
+        let (path, key) = (resolve(state_dir).join(FOLDER), key_of(platform));
         let mut cache =
-            Self { path, base: platform, open: None, exposed: AtomicBool::new(false), refused: Mutex::default() };
+            Self { path, base: key, open: None, exposed: AtomicBool::new(false), refused: Mutex::default() };
         folders.iter().for_each(|folder| cache.keep_out_of(folder));
         if !cache.exposed.load(Ordering::Relaxed) {
-            let opened = Open::new(&cache.path, name(SNAPSHOT, &platform));
+            let opened = Open::new(&cache.path, name(SNAPSHOT, &key));
             cache.open = opened.inspect_err(|error| complain(&cache.path, "used", error)).ok();
         }
-        let snapshot = match cache.kept_snapshot(&platform, extensions) {
+        let snapshot = match cache.kept_snapshot(&key, platform) {
             Some(snapshot) => snapshot,
             None => {
-                let snapshot = Snapshot::build(extensions, warm_up)?;
-                cache.write_file(SNAPSHOT, &platform, Cow::Borrowed(snapshot.blob()), None);
+                let snapshot = Snapshot::build(platform)?;
+                cache.write_file(SNAPSHOT, &key, Cow::Borrowed(snapshot.blob()), None);
                 snapshot
             }
         };
-        cache.base =
-            Sha256::new().chain_update(platform).chain_update(Sha256::digest(snapshot.blob())).finalize().into();
+        cache.base = Sha256::new().chain_update(key).chain_update(Sha256::digest(snapshot.blob())).finalize().into();
         Ok((Arc::new(cache), snapshot))
     }
 
-    fn kept_snapshot(&self, platform: &Key, extensions: &[Extension]) -> Option<Snapshot> {
-        let file = self.read_file(SNAPSHOT, platform, None, |length| length <= BOUNDS.file)?;
-        Snapshot::of_another_process(&file[file::HEADER..], extensions)
+    fn kept_snapshot(&self, key: &Key, platform: &'static Platform) -> Option<Snapshot> {
+        let file = self.read_file(SNAPSHOT, key, None, |length| length <= BOUNDS.file)?;
+        Snapshot::of_another_process(&file[file::HEADER..], platform)
     }
 
     /// An app's files lie beneath `folder`, which is without links. If the cache does too, it is not used from now on:
@@ -262,7 +260,7 @@ fn name(kind: &str, key: &Key) -> String {
 }
 
 /// Hash of what a snapshot depends on: nano, its scripts and native functions; V8, how it was built and its flags.
-fn platform(extensions: &[Extension], warm_up: &Extension) -> Key {
+fn key_of(platform: &'static Platform) -> Key {
     unsafe extern "C" {
         // V8's hashes of the functions built into it: of their data, of their code, and of the layout of heaps they know.
         static v8_Default_embedded_blob_data_: [u8; 24];
@@ -270,14 +268,18 @@ fn platform(extensions: &[Extension], warm_up: &Extension) -> Key {
     // SAFETY: a constant of V8's, of many more bytes.
     let built_in = unsafe { &v8_Default_embedded_blob_data_ };
     let tag = v8::script_compiler::cached_data_version_tag().to_le_bytes();
+    // How the scripts are run, too: a snapshot knows functions and texts by their place in a list made there.
+    let makers = [include_bytes!("snapshot.rs").as_slice(), include_bytes!("parts.rs"), include_bytes!("extension.rs")];
     let about = [env!("CARGO_PKG_VERSION").as_bytes(), v8::VERSION_STRING.as_bytes(), &tag, built_in];
-    let scripts = extensions.iter().chain([warm_up]).flat_map(|extension| {
-        let ops = extension.ops.iter().map(|op| op.name.as_bytes());
-        [extension.name.as_bytes(), extension.source.as_bytes()].into_iter().chain(ops)
+    let scripts = platform.scripts().chain([&platform.warm_up]).flat_map(|script| {
+        let ops = script.ops().map(|op| op.name.as_bytes());
+        [script.name.as_bytes(), script.source.as_bytes()].into_iter().chain(ops)
     });
-    let parts = about.into_iter().chain(scripts);
-    let hash =
-        parts.fold(Sha256::new(), |hash, part| hash.chain_update((part.len() as u64).to_le_bytes()).chain_update(part));
+    let names = platform.parts.iter().flat_map(|part| [part.interfaces, part.operations, part.inherited, part.members]);
+    let names = names.flat_map(|names| names.iter().map(|name| name.as_bytes()).chain([&b""[..]]));
+    let pieces = makers.into_iter().chain(about).chain(scripts).chain(names);
+    let hash = pieces
+        .fold(Sha256::new(), |hash, part| hash.chain_update((part.len() as u64).to_le_bytes()).chain_update(part));
     hash.finalize().into()
 }
 

@@ -428,7 +428,7 @@ impl AppLoop {
             scope.reset();
             if self.base.worker.turns.verdict().is_none() {
                 scope.perform_microtask_checkpoint();
-                self.state.rejections.report(scope, &self.state);
+                self.state.rejections.report(scope, &self.state, &realm.entry);
             }
         }
         let used = self.account(token, began);

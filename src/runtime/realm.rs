@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::modules::Modules;
 use super::worker::Worker;
-use super::{RuntimeInner, memory, modules, rejections, snapshot};
+use super::{RuntimeInner, compilations, memory, modules, rejections, snapshot};
 
 /// Young generation of every isolate: small, for there are many; objects that live pass on soon.
 const YOUNG_GENERATION: usize = 6 << 20;
@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) drop: v8::Global<v8::Function>,
     /// `timer(id)`: a timer is due.
     pub(super) timer: v8::Global<v8::Function>,
+    /// `rejection(promise, reason, handled)`: a promise was left rejected, or handled late; whether to log it.
+    pub(super) rejection: v8::Global<v8::Function>,
 }
 
 /// The first realm's context, where only the isolate is at hand.
@@ -46,19 +48,18 @@ struct MainContext(v8::Global<v8::Context>);
 impl Engine {
     /// Makes an isolate on the calling thread, with the largest limits any app has.
     pub(super) fn new(runtime: &Arc<RuntimeInner>, worker: &Arc<Worker>) -> Self {
-        let params = runtime
-            .snapshot
-            .params()
+        let params = v8::CreateParams::default()
             .array_buffer_allocator(worker.buffers.allocator().make_shared())
             .allow_atomics_wait(false)
             .set_max_old_generation_size_in_bytes(worker.memory_limit())
             .set_max_young_generation_size_in_bytes(YOUNG_GENERATION);
-        let mut isolate = v8::Isolate::new(params);
+        let mut isolate = runtime.snapshot.isolate(params);
         let sink: Arc<Worker> = Arc::clone(worker);
         runtime.foreground.register(address(&isolate), Arc::downgrade(&sink) as _);
         isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
         isolate.set_capture_stack_trace_for_uncaught_exceptions(true, 16);
         isolate.set_promise_reject_callback(rejections::on_reject);
+        isolate.set_wasm_streaming_callback(compilations::on_source);
         isolate.set_host_import_module_dynamically_callback(modules::import_dynamically);
         isolate.set_host_initialize_import_meta_object_callback(modules::initialize_import_meta);
         memory::watch(&mut isolate, worker);
@@ -87,6 +88,7 @@ impl Realm {
         let entry = scope
             .get_context_data_from_snapshot_once::<v8::Object>(snapshot::ENTRY)
             .expect("the snapshot was made with it");
+        modules.set_wasm_entry(function(scope, entry, "wasm"));
         complete(scope, entry);
         let entry = Entry {
             install: function(scope, entry, "install"),
@@ -94,6 +96,7 @@ impl Realm {
             abort: function(scope, entry, "abort"),
             drop: function(scope, entry, "drop"),
             timer: function(scope, entry, "timer"),
+            rejection: function(scope, entry, "rejection"),
         };
         Self { context: v8::Global::new(scope, context), entry, modules }
     }

@@ -1,10 +1,12 @@
-//! The startup snapshot: the web platform, run once, from which every context is made.
+//! The startup snapshot: the core of the web platform, run once, from which every context is made.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
-use v8::ExternalReference;
+use v8::{ExternalReference, Local, OneByteConst};
 
-use super::extension::Extension;
+use super::extension::{self, Extension, Platform, bare_object, string};
+use super::parts::{self, Parts};
 
 /// Why there is no snapshot: a fault of the platform's own scripts.
 #[derive(Debug, thiserror::Error)]
@@ -22,14 +24,15 @@ pub enum SnapshotError {
     Blob,
 }
 
-/// A snapshot and the native functions it refers to, both kept for the life of the process.
+/// A snapshot and what it refers to, all kept for the life of the process.
 #[derive(Clone, Copy)]
 pub(super) struct Snapshot {
     blob: &'static [u8],
     references: &'static [ExternalReference],
+    parts: Parts,
 }
 
-// SAFETY: both are immutable and live for ever; the references are addresses of functions.
+// SAFETY: all of it is immutable and lives for ever; the references are addresses of functions and texts.
 unsafe impl Send for Snapshot {}
 // SAFETY: as above.
 unsafe impl Sync for Snapshot {}
@@ -38,28 +41,31 @@ unsafe impl Sync for Snapshot {}
 pub(super) const ENTRY: usize = 0;
 
 impl Snapshot {
-    /// Runs `extensions` in order and keeps the result, with what V8 has compiled for `warm_up`. The process's first
-    /// isolate, and the only one until it is done: the read-only heap is shared by all, and made here.
-    pub(super) fn build(extensions: &[Extension], warm_up: &Extension) -> Result<Self, SnapshotError> {
-        let references = references(extensions);
+    /// Runs the scripts of the platform's core and keeps the result, with what V8 has compiled for the warm-up. The
+    /// process's first isolate, and the only one until it is done: the read-only heap is shared by all, and made here.
+    pub(super) fn build(platform: &'static Platform) -> Result<Self, SnapshotError> {
+        let parts = Parts { platform, texts: extension::texts(platform.scripts()) };
+        let references = references(parts);
         let mut isolate = v8::Isolate::snapshot_creator(Some(Cow::Borrowed(references)), None);
-        let run = run(&mut isolate, extensions, warm_up);
+        isolate.set_slot(parts);
+        let run = run(&mut isolate, parts);
         let blob = isolate.create_blob(v8::FunctionCodeHandling::Keep);
         run?;
         let blob: &'static v8::StartupData = Box::leak(Box::new(blob.ok_or(SnapshotError::Blob)?));
-        Ok(Self { blob, references })
+        Ok(Self { blob, references, parts })
     }
 
-    /// Takes a snapshot that [`build`](Self::build) gave to another process, of the same V8 and the same `extensions`.
+    /// Takes a snapshot that [`build`](Self::build) gave to another process, of the same V8 and the same `platform`.
     /// In place of `build`: no isolate may have been before. `None` where V8 does not know it for its own.
-    pub(super) fn of_another_process(blob: &[u8], extensions: &[Extension]) -> Option<Self> {
+    pub(super) fn of_another_process(blob: &[u8], platform: &'static Platform) -> Option<Self> {
         // V8 reads words from it.
         let words = vec![0u64; blob.len().div_ceil(size_of::<u64>())].leak();
         // SAFETY: the words have at least so many bytes, and nobody else knows of them.
         let copy = unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast::<u8>(), blob.len()) };
         copy.copy_from_slice(blob);
         let blob: &'static [u8] = copy;
-        v8::StartupData::from(blob).is_valid().then(|| Self { blob, references: references(extensions) })
+        let parts = Parts { platform, texts: extension::texts(platform.scripts()) };
+        v8::StartupData::from(blob).is_valid().then(|| Self { blob, references: references(parts), parts })
     }
 
     /// What can be handed to another process.
@@ -67,31 +73,37 @@ impl Snapshot {
         self.blob
     }
 
-    /// Parameters for an isolate that starts from this snapshot.
-    pub(super) fn params(&self) -> v8::CreateParams {
-        v8::CreateParams::default()
-            .snapshot_blob(v8::StartupData::from(self.blob))
-            .external_references(Cow::Borrowed(self.references))
+    /// An isolate that starts from this snapshot.
+    pub(super) fn isolate(&self, params: v8::CreateParams) -> v8::OwnedIsolate {
+        let params = params.snapshot_blob(v8::StartupData::from(self.blob));
+        let mut isolate = v8::Isolate::new(params.external_references(Cow::Borrowed(self.references)));
+        isolate.set_slot(self.parts);
+        isolate
     }
 }
 
-/// The native functions, in the order by which a snapshot knows them.
-fn references(extensions: &[Extension]) -> &'static [ExternalReference] {
-    let ops = extensions.iter().flat_map(|extension| extension.ops);
+/// What is outside of V8's heap, in the order by which a snapshot knows it.
+fn references(parts: Parts) -> &'static [ExternalReference] {
+    let ops = parts.platform.core.iter().flat_map(|script| script.ops());
     let functions = ops.map(|op| ExternalReference { function: op.callback() });
-    functions.chain([ExternalReference { pointer: std::ptr::null_mut() }]).collect::<Vec<_>>().leak()
+    let texts = parts.texts.iter().map(|text| std::ptr::from_ref(text).cast_mut().cast());
+    let pointers = texts.chain([parts::getter(), std::ptr::null_mut()]).map(|pointer| ExternalReference { pointer });
+    functions.chain(pointers).collect::<Vec<_>>().leak()
 }
 
-fn run(isolate: &mut v8::OwnedIsolate, extensions: &[Extension], warm_up: &Extension) -> Result<(), SnapshotError> {
+fn run(isolate: &mut v8::OwnedIsolate, parts: Parts) -> Result<(), SnapshotError> {
+    let Platform { core, warm_up, .. } = parts.platform;
     v8::scope!(let scope, isolate);
     let scripts = {
         // Whatever happens in this context is forgotten, but for the code: scripts share it, whatever context they run in.
         let context = v8::Context::new(scope, v8::ContextOptions::default());
         let scope = &mut v8::ContextScope::new(scope, context);
-        let scripts = extensions.iter().map(|extension| compile(scope, extension)).collect::<Result<Vec<_>, _>>()?;
-        let (nano, _) = internals(scope, extensions);
-        evaluate(scope, extensions, &scripts, nano)?;
-        let warm = compile(scope, warm_up)?;
+        let scripts = core.iter().zip(parts.texts).map(|(script, text)| compile(scope, script, text));
+        let scripts = scripts.collect::<Result<Vec<_>, _>>()?;
+        let (nano, _) = internals(scope, parts.platform);
+        evaluate(scope, core, &scripts, nano)?;
+        let text = string(scope, warm_up.source);
+        let warm = script(scope, warm_up, text)?;
         evaluate(scope, std::slice::from_ref(warm_up), &[warm], nano)?;
         scope.perform_microtask_checkpoint();
         scripts
@@ -99,8 +111,8 @@ fn run(isolate: &mut v8::OwnedIsolate, extensions: &[Extension], warm_up: &Exten
     let context = v8::Context::new(scope, v8::ContextOptions::default());
     let entry = {
         let scope = &mut v8::ContextScope::new(scope, context);
-        let (nano, entry) = internals(scope, extensions);
-        evaluate(scope, extensions, &scripts, nano)?;
+        let (nano, entry) = internals(scope, parts.platform);
+        evaluate(scope, core, &scripts, nano)?;
         entry
     };
     scope.set_default_context(context);
@@ -109,36 +121,50 @@ fn run(isolate: &mut v8::OwnedIsolate, extensions: &[Extension], warm_up: &Exten
     Ok(())
 }
 
-/// The objects `nano`, with all native functions, and `nano.entry`.
+/// The objects `nano`, with the native functions of the core, and `nano.entry`.
 fn internals<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    extensions: &[Extension],
-) -> (v8::Local<'s, v8::Object>, v8::Local<'s, v8::Object>) {
-    let (ops, entry) = (bare_object(scope), bare_object(scope));
-    let nano = bare_object(scope);
-    set(scope, nano, "ops", ops.into());
-    set(scope, nano, "entry", entry.into());
-    for op in extensions.iter().flat_map(|extension| extension.ops) {
-        let function = v8::Function::builder_raw(op.callback())
-            .constructor_behavior(v8::ConstructorBehavior::Throw)
-            .build(scope)
-            .expect("no script has run that could have exhausted the heap");
-        let name = string(scope, op.name);
-        function.set_name(name);
-        set(scope, ops, op.name, function.into());
+    platform: &'static Platform,
+) -> (Local<'s, v8::Object>, Local<'s, v8::Object>) {
+    let (nano, ops, entry) = (bare_object(scope), bare_object(scope), bare_object(scope));
+    let words = string(scope, &words(platform));
+    for (name, value) in [("ops", ops.into()), ("entry", entry.into()), ("words", words.into())] {
+        let name = string(scope, name);
+        nano.set(scope, name.into(), value);
     }
+    for script in platform.core {
+        script.define_ops(scope, ops).expect("no script has run that could have exhausted the heap");
+    }
+    parts::announce(scope, platform, nano);
     (nano, entry)
 }
 
-/// Compiles a script for any context.
+/// All words in the platform's scripts that begin with a capital, a space on either side: names the scripts may want of
+/// `nano.primordials`. One string: names of properties or members of a set stay in V8's table of strings for good.
+fn words(platform: &'static Platform) -> String {
+    let scripts = platform.scripts().chain([&platform.warm_up]);
+    let words = scripts.flat_map(|script| script.source.split(|char: char| !char.is_alphanumeric() && char != '_'));
+    let words: HashSet<_> = words.filter(|word| word.starts_with(char::is_uppercase)).collect();
+    words.into_iter().fold(" ".to_owned(), |text, word| text + word + " ")
+}
+
+/// Compiles a script for any context, from the one place its text is in.
 fn compile(
     scope: &mut v8::PinScope<'_, '_>,
     extension: &Extension,
+    text: &'static OneByteConst,
+) -> Result<v8::Global<v8::UnboundScript>, SnapshotError> {
+    let text = v8::String::new_from_onebyte_const(scope, text).expect("far below V8's limit");
+    script(scope, extension, text)
+}
+
+fn script(
+    scope: &mut v8::PinScope<'_, '_>,
+    extension: &Extension,
+    text: Local<'_, v8::String>,
 ) -> Result<v8::Global<v8::UnboundScript>, SnapshotError> {
     v8::tc_scope!(let scope, scope);
-    let (source, name) = (string(scope, extension.source), string(scope, extension.name));
-    let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, false, None);
-    let script = v8::Script::compile(scope, source, Some(&origin)).map(|script| script.get_unbound_script(scope));
+    let script = extension.compile(scope, text);
     script.map(|script| v8::Global::new(scope, script)).ok_or_else(|| failure(scope, extension))
 }
 
@@ -147,19 +173,12 @@ fn evaluate(
     scope: &mut v8::PinScope<'_, '_>,
     extensions: &[Extension],
     scripts: &[v8::Global<v8::UnboundScript>],
-    nano: v8::Local<'_, v8::Object>,
+    nano: Local<'_, v8::Object>,
 ) -> Result<(), SnapshotError> {
     v8::tc_scope!(let scope, scope);
     for (extension, script) in extensions.iter().zip(scripts) {
-        let result = (|| {
-            let function = v8::Local::new(scope, script).bind_to_current_context(scope).run(scope)?;
-            let function = v8::Local::<v8::Function>::try_from(function).ok()?;
-            let undefined = v8::undefined(scope).into();
-            function.call(scope, undefined, &[nano.into()])
-        })();
-        if result.is_none() {
-            return Err(failure(scope, extension));
-        }
+        let script = Local::new(scope, script);
+        extension::run(scope, script, nano).ok_or_else(|| failure(scope, extension))?;
     }
     Ok(())
 }
@@ -173,23 +192,4 @@ fn failure(
         None => "its completion value is not a function".to_owned(),
     };
     SnapshotError::Script { name: extension.name, message }
-}
-
-fn bare_object<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Object> {
-    let null = v8::null(scope).into();
-    v8::Object::with_prototype_and_properties(scope, null, &[], &[])
-}
-
-fn set(
-    scope: &mut v8::PinScope<'_, '_>,
-    object: v8::Local<'_, v8::Object>,
-    name: &str,
-    value: v8::Local<'_, v8::Value>,
-) {
-    let name = string(scope, name);
-    object.set(scope, name.into(), value);
-}
-
-fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::String> {
-    v8::String::new(scope, text).expect("the platform's own texts are far below V8's limit")
 }

@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use super::compilations::Compilations;
 use super::exchange::{SharedHead, Stream, Ticket};
 use super::fetches::Fetches;
 use super::pool::Pool;
@@ -32,6 +33,8 @@ pub(crate) struct State {
     pub(super) pool: Arc<Pool>,
     pub(super) scripts: Scripts,
     pub(super) rejections: Rejections,
+    /// WebAssembly modules that wait for their bytes.
+    pub(crate) compilations: Compilations,
     pub(super) timers: RefCell<Timers>,
     /// Outgoing exchanges.
     pub(crate) fetches: Fetches,
@@ -92,6 +95,7 @@ impl State {
             pool: Arc::clone(pool),
             scripts: Scripts::default(),
             rejections: Rejections::default(),
+            compilations: Compilations::default(),
             timers: RefCell::default(),
             fetches: Fetches::new(Arc::clone(&pool.egress)),
             requests: RefCell::default(),

@@ -9,14 +9,14 @@ fn snapshot() -> &'static Snapshot {
     static SNAPSHOT: OnceLock<Snapshot> = OnceLock::new();
     SNAPSHOT.get_or_init(|| {
         platform::initialize(1 << 30);
-        Snapshot::build(crate::api::REGISTRY, &crate::api::WARM_UP).expect("the platform's scripts run")
+        Snapshot::build(&crate::api::PLATFORM).expect("the platform's scripts run")
     })
 }
 
 /// The completion value of `source` as a string once all microtasks have run (a promise is replaced by its
 /// result), or the exception's.
 pub fn eval(source: &str) -> Result<String, String> {
-    let mut isolate = v8::Isolate::new(snapshot().params());
+    let mut isolate = snapshot().isolate(v8::CreateParams::default());
     v8::scope!(let scope, &mut isolate);
     let context = v8::Context::new(scope, v8::ContextOptions::default());
     let scope = &mut v8::ContextScope::new(scope, context);

@@ -56,6 +56,8 @@ export const tests = {
     for (const label of ["utf8", " UTF-8\n", "unicode-1-1-utf-8"]) equal(new TextDecoder(label).encoding, "utf-8");
     for (const label of ["utf-16", "UCS-2"]) equal(new TextDecoder(label).encoding, "utf-16le");
     equal(new TextDecoder("utf-16BE").encoding, "utf-16be");
+    for (const label of ["latin1", "ascii", "cp1252"]) equal(new TextDecoder(label).encoding, "windows-1252");
+    for (const label of ["replacement", "iso-2022-kr", "hz-gb-2312"]) throws(RangeError, () => new TextDecoder(label));
     for (const label of ["no-such", "", "utf-8\0", "utf-8\u00a0", "__proto__"]) {
       throws(RangeError, () => new TextDecoder(label));
     }
@@ -73,6 +75,39 @@ export const tests = {
       equal(new TextDecoder(label).decode(whole.subarray(0, 7)), "a\ufffd");
       throws(TypeError, () => new TextDecoder(label, { fatal: true }).decode(whole.subarray(0, 6)));
     }
+  },
+  "the encodings of old are decoded, in one piece or in many"() {
+    for (const [label, whole, expected] of [
+      ["windows-1252", bytes(0x80, 0xe4), "€ä"],
+      ["koi8-r", bytes(0xc1), "а"],
+      ["shift_jis", bytes(0x82, 0xa0, 0xb1), "あｱ"],
+      ["euc-jp", bytes(0xa4, 0xa2), "あ"],
+      ["iso-2022-jp", bytes(0x1b, 0x24, 0x42, 0x24, 0x22, 0x24, 0x24, 0x1b, 0x28, 0x42, 0x61), "あいa"],
+      ["gb18030", bytes(0x94, 0x39, 0xda, 0x33), "💩"],
+      ["big5", bytes(0xa4, 0xa4), "中"],
+      ["euc-kr", bytes(0xb0, 0xa1), "가"],
+      ["x-user-defined", bytes(0x61, 0xff), "a"],
+    ]) {
+      equal(new TextDecoder(label).decode(whole), expected, label);
+      const decoder = new TextDecoder(label, { fatal: true });
+      for (let round = 0; round < 2; round++) {
+        let text = "";
+        for (const byte of whole) text += decoder.decode(bytes(byte), { stream: true });
+        equal(text + decoder.decode(), expected, label);
+      }
+    }
+    const decoder = new TextDecoder("shift_jis");
+    equal(decoder.decode(bytes(0x82), { stream: true }), "");
+    equal(decoder.decode(), "�");
+    throws(TypeError, () => new TextDecoder("shift_jis", { fatal: true }).decode(bytes(0x82)));
+    throws(TypeError, () => new TextDecoder("windows-1253", { fatal: true }).decode(bytes(0xaa)));
+  },
+  "shared memory is read too"() {
+    const { buffer } = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    new Uint8Array(buffer).set([0x61, 0x62]);
+    equal(new TextDecoder().decode(new Uint8Array(buffer, 0, 2)), "ab");
+    equal(new TextDecoder().decode(buffer).length, 65536);
+    same(new TextEncoder().encodeInto("xy", new Uint8Array(buffer, 1)), { read: 2, written: 2 });
   },
   "a detached buffer holds nothing"() {
     const view = bytes(0x61);

@@ -24,6 +24,48 @@ export const tests = {
     equal(copy.message, "x");
     same(copy.cause, [1]);
   },
+  "exceptions of the platform are copied"() {
+    const [copy, quota] = structuredClone([
+      new DOMException("m", "AbortError"), new QuotaExceededError("q", { quota: 1, requested: 2 }),
+    ]);
+    ok(copy instanceof DOMException && Error.isError(copy));
+    same([copy.name, copy.message, copy.code, typeof copy.stack], ["AbortError", "m", 20, "string"]);
+    ok(quota instanceof QuotaExceededError);
+    same([quota.message, quota.quota, quota.requested], ["q", 1, 2]);
+  },
+  "WebAssembly modules are copied, their memory is not"() {
+    const module = new WebAssembly.Module(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
+    const copy = structuredClone([module])[0];
+    ok(copy instanceof WebAssembly.Module && copy !== module);
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    throws("DataCloneError", () => structuredClone(memory));
+    throws(TypeError, () => structuredClone(1, { transfer: [memory.buffer] }));
+    const shared = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    for (const value of [shared, shared.buffer]) throws("DataCloneError", () => structuredClone(value));
+    throws("DataCloneError", () => structuredClone(1, { transfer: [shared.buffer] }));
+  },
+  "resizable buffers stay so"() {
+    const buffer = new ArrayBuffer(2, { maxByteLength: 8 });
+    const view = new Uint8Array(buffer);
+    const copy = structuredClone(view);
+    ok(copy.buffer.resizable);
+    copy.buffer.resize(4);
+    same([copy.length, view.length, copy.buffer.maxByteLength], [4, 2, 8]);
+    const moved = structuredClone(view, { transfer: [buffer] });
+    ok(moved.buffer.resizable && buffer.detached);
+    moved.buffer.resize(8);
+    equal(moved.length, 8);
+  },
+  "a buffer that is gone before its turn is not transferred"() {
+    const buffer = new ArrayBuffer(1);
+    const value = {
+      get x() {
+        structuredClone(buffer, { transfer: [buffer] });
+        return 1;
+      },
+    };
+    throws("DataCloneError", () => structuredClone(value, { transfer: [buffer] }));
+  },
   async "blobs, files and keys are copied"() {
     const blob = new Blob(["abc"], { type: "text/x" });
     const file = new File(["d"], "f.txt", { type: "text/y", lastModified: 7 });

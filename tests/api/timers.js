@@ -4,6 +4,19 @@ import { equal, ok, same, throws } from "./assert.js";
 const tick = (delay = 0) => new Promise((resolve) => setTimeout(resolve, delay));
 
 export const tests = {
+  async "scheduler.wait is a timer with a promise and a signal"() {
+    const began = performance.now();
+    equal(await scheduler.wait(5), undefined);
+    ok(performance.now() - began >= 4);
+    const controller = new AbortController();
+    const waiting = scheduler.wait(60_000, { signal: controller.signal });
+    controller.abort("reason");
+    equal(await waiting.catch((reason) => reason), "reason");
+    equal(await scheduler.wait(1, { signal: controller.signal }).catch((reason) => reason), "reason");
+    for (const wrong of [scheduler.wait(), scheduler.wait(1, { signal: 1 })]) {
+      ok((await wrong.catch((error) => error)) instanceof TypeError);
+    }
+  },
   async "timers fire in the order they are due, with their arguments"() {
     const calls = [];
     setTimeout((...args) => calls.push(args), 0, 1, 2);

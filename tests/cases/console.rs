@@ -72,6 +72,32 @@ fn format_specifiers_stand_for_the_arguments() {
 }
 
 #[test]
+fn what_a_listener_prevents_is_not_logged() {
+    let script = r#"
+        addEventListener("error", (event) => event.error === "prevented" && event.preventDefault());
+        onunhandledrejection = (event) => event.reason !== "prevented";
+        export default {
+          async fetch() {
+            for (const value of ["prevented", "logged"]) {
+              setTimeout(() => { throw value; });
+              Promise.reject(value);
+            }
+            await new Promise((done) => setTimeout(done, 20));
+            console.log("the end");
+            return new Response("said");
+          },
+        };
+    "#;
+    let nano = Setup::new().app("talks", "", script).start();
+    nano.get("talks", "/").says("said");
+    nano.console("the end");
+    let lines: Vec<_> = nano.log().into_iter().filter(|line| line["kind"] == "console").collect();
+    let texts: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["unhandled rejection: logged", "uncaught: logged", "the end"]);
+    assert!(lines.iter().all(|line| line["request_id"].is_string()), "{lines:?}");
+}
+
+#[test]
 fn a_large_array_costs_what_is_shown_of_it() {
     let script = answers(
         "(() => { const list = new Array(4e6).fill(0); list.name = \"n\"; console.log(list); \

@@ -4,7 +4,7 @@
 
 (function (nano) {
   const { DOMException } = nano;
-  const { RegExpPrototypeExec, StringPrototypeToUpperCase, isObject } = nano.primordials;
+  const { RegExpPrototypeExec, StringPrototypeToUpperCase, isObject, newList, push } = nano.primordials;
   const { DOMString, dictionaryOf, enforceRange } = nano.webidl;
 
   /** §18.4.2: a map of algorithms by name, in capitals, for each operation. */
@@ -19,8 +19,14 @@
   };
 
   /** The dictionary Algorithm (§11), and one that adds `members`, in the order of their names, to it. */
-  const Algorithm = [{ __proto__: null, key: "name", convert: DOMString, required: true }];
-  const parameters = (...members) => [...Algorithm, ...members];
+  const name = { __proto__: null, key: "name", convert: DOMString, required: true };
+  const Algorithm = [name];
+  const parameters = (...members) => {
+    const all = newList();
+    push(all, name);
+    for (let i = 0; i < members.length; i++) push(all, members[i]);
+    return all;
+  };
 
   // Types of members. What step 10 of normalising does to a member, `settle` does.
 

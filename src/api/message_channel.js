@@ -1,0 +1,180 @@
+"use strict";
+// MessageChannel and MessagePort: HTML §9.4. Both ends are in one realm: what is posted is cloned there and then, and
+// waits as the copy it will be. A message is delivered whatever becomes of the request that posted it, for the port it
+// goes to may be anyone's.
+
+(function (nano) {
+  const { context } = nano;
+  const { Event, EventTarget, createTrusted, defineHandler, fire } = nano.events;
+  const { ReflectApply, SymbolIterator, TypeError, isObject, newList, push } = nano.primordials;
+  const { defineInterface, requireArguments } = nano.webidl;
+  const { fail, toOptions, toTransferList, transfer } = nano.structured;
+
+  const internal = { __proto__: null };
+
+  /** "Queue a task", of nobody's; its callback belongs to the request `token`. */
+  const queueTask = (token, run) => {
+    const task = () => context.callIn(token, run, undefined, []);
+    context.callIn(0, nano.timers.start, undefined, [task, 0]);
+  };
+
+  /** One end of a channel, which may move from port to port: "port message queue" and what it is entangled with. */
+  class End {
+    port;
+    other = null;
+    #queue = newList();
+    #isEnabled = false;
+
+    constructor(port) {
+      this.port = port;
+    }
+
+    /** Has a message wait here. */
+    post(message) {
+      push(this.#queue, message);
+      if (this.#isEnabled) this.#queueTask();
+    }
+
+    /** "Enable a port's port message queue". */
+    enable() {
+      if (this.#isEnabled) return;
+      this.#isEnabled = true;
+      for (let i = 0; i < this.#queue.length; i++) this.#queueTask();
+    }
+
+    /** Transfer steps and transfer-receiving steps: what waits, waits for the new port to be started. */
+    move(port) {
+      this.port = port;
+      this.#isEnabled = false;
+    }
+
+    /** "Disentangle", once its port is detached. */
+    close() {
+      const { other } = this;
+      this.#queue = newList();
+      if (other === null) return;
+      this.other = other.other = null;
+      queueTask(context.current(), () => {
+        if (other.port !== null) fire(other.port, createTrusted(Event, "close"));
+      });
+    }
+
+    #queueTask() {
+      queueTask(context.current(), () => this.#deliver());
+    }
+
+    #deliver() {
+      const queue = this.#queue;
+      if (!this.#isEnabled || queue.length === 0) return;
+      const message = queue[0];
+      for (let i = 1; i < queue.length; i++) queue[i - 1] = queue[i];
+      queue.length--;
+      fire(this.port, nano.messages.createEvent(message.value, "", message.successors));
+    }
+  }
+
+  let isPort;
+  let entangle;
+  let transferable;
+
+  class MessagePort extends EventTarget {
+    /** Null once it is detached: closed, or transferred. */
+    #end = null;
+
+    constructor(key = undefined) {
+      if (key !== internal) throw new TypeError("Illegal constructor");
+      super();
+    }
+
+    postMessage(message, options = undefined) {
+      const end = this.#end;
+      requireArguments(arguments.length, 1, "MessagePort.postMessage");
+      const list = transferListOf(options);
+      const target = end === null ? null : end.other;
+      let isDoomed = false;
+      for (let i = 0; i < list.length; i++) {
+        if (list[i] === this) fail("a port cannot be sent through itself");
+        if (target !== null && list[i] === target.port) isDoomed = true;
+      }
+      const clone = transfer(message, list);
+      // A port that is sent to itself is lost, and the message with it.
+      if (target !== null && !isDoomed) target.post(clone);
+    }
+
+    start() {
+      this.#end?.enable();
+    }
+
+    close() {
+      const end = this.#end;
+      this.#end = null;
+      if (end === null) return;
+      end.port = null;
+      end.close();
+    }
+
+    static {
+      isPort = (value) => isObject(value) && #end in value;
+      entangle = (one, other) => {
+        one.#end = new End(one);
+        other.#end = new End(other);
+        one.#end.other = other.#end;
+        other.#end.other = one.#end;
+      };
+      transferable = {
+        __proto__: null,
+        is: isPort,
+        isDetached: (port) => port.#end === null,
+        create: () => new MessagePort(internal),
+        move: (port, successor) => {
+          const end = port.#end;
+          port.#end = null;
+          end.move(successor);
+          successor.#end = end;
+        },
+      };
+    }
+  }
+
+  /** The overloads of postMessage (Web IDL §3.6): a list, or options. */
+  function transferListOf(options) {
+    if (options === undefined || options === null) return newList();
+    if (!isObject(options)) throw new TypeError("postMessage: the second argument is neither a list nor options");
+    const method = options[SymbolIterator];
+    return method === undefined || method === null ? toOptions(options) : toTransferList(options);
+  }
+
+  class MessageChannel {
+    #port1 = new MessagePort(internal);
+    #port2 = new MessagePort(internal);
+
+    constructor() {
+      entangle(this.#port1, this.#port2);
+    }
+
+    get port1() {
+      return this.#port1;
+    }
+
+    get port2() {
+      return this.#port2;
+    }
+  }
+
+  const brand = (value) => {
+    if (!isPort(value)) throw new TypeError("Illegal invocation");
+    return value;
+  };
+  const { start } = MessagePort.prototype;
+  defineHandler(MessagePort.prototype, "message", brand, (port) => ReflectApply(start, port, []));
+  defineHandler(MessagePort.prototype, "messageerror", brand);
+  defineHandler(MessagePort.prototype, "close", brand);
+  defineInterface(MessagePort);
+  defineInterface(MessageChannel);
+  nano.transferable(transferable);
+
+  nano.messages.isPort = isPort;
+  nano.messages.queueTask = queueTask;
+  nano.expose("MessagePort", MessagePort);
+  nano.expose("MessageChannel", MessageChannel);
+});

@@ -1,0 +1,90 @@
+//! `application/x-www-form-urlencoded` (URL Standard §5), over the `form_urlencoded` crate.
+
+use url::form_urlencoded;
+use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
+
+use crate::api::value;
+use crate::runtime;
+
+/// How many parts of form data are gone through between two looks at whether a limit has struck meanwhile.
+const LOOK_EVERY: u32 = 1024;
+
+/// `form_parse(input, most?)`: names and values in turn (§5.1) of a text or bytes; a `TypeError` if they are more than
+/// `most`.
+pub(super) fn form_parse(
+    scope: &mut PinScope<'_, '_>,
+    args: FunctionCallbackArguments<'_>,
+    mut rv: ReturnValue<'_, Value>,
+) {
+    let (mut buffer, mut storage) = (value::buffer(), [0; v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP]);
+    let view = Local::<v8::ArrayBufferView>::try_from(args.get(0));
+    let text;
+    let bytes = match &view {
+        Ok(view) => view.get_contents(&mut storage),
+        Err(_) => {
+            let Some(string) = value::text(scope, &args, 0, &mut buffer) else { return };
+            text = string;
+            text.as_bytes()
+        }
+    };
+    let most = args.get(1).uint32_value(scope).filter(|_| args.length() > 1).unwrap_or(u32::MAX);
+    let strings = v8::Array::new(scope, 0);
+    // It inherits nothing, so that nobody's setters see what is put into it.
+    let null = v8::null(scope).into();
+    strings.set_prototype(scope, null);
+    let parts = form_urlencoded::parse(bytes).flat_map(|(name, text)| [name, text]);
+    for (index, part) in (0..).zip(parts) {
+        if index % LOOK_EVERY == 0 && runtime::is_condemned(scope) {
+            return;
+        }
+        if index == most {
+            return value::throw_type_error(scope, "formData: the form has too many entries");
+        }
+        v8::scope!(let scope, scope);
+        // No part is longer than the string it came from, but for U+FFFD in place of broken bytes.
+        let Some(part) = v8::String::new(scope, &part) else {
+            return value::throw_range_error(scope, "the form data are too long");
+        };
+        strings.set_index(scope, index, part.into());
+    }
+    rv.set(strings.into());
+}
+
+/// `form_serialize([name, value, …])` (§5.2).
+pub(super) fn form_serialize(
+    scope: &mut PinScope<'_, '_>,
+    args: FunctionCallbackArguments<'_>,
+    mut rv: ReturnValue<'_, Value>,
+) {
+    let Ok(list) = Local::<v8::Array>::try_from(args.get(0)) else {
+        return value::throw_type_error(scope, "not a list");
+    };
+    let (mut form, mut granted) = (String::new(), 0);
+    for at in 0..list.length() {
+        if at % LOOK_EVERY == 0 && runtime::is_condemned(scope) {
+            return;
+        }
+        v8::scope!(let scope, scope);
+        let Some(text) = list.get_index(scope, at).and_then(|text| Local::<v8::String>::try_from(text).ok()) else {
+            return value::throw_type_error(scope, "not a list of strings");
+        };
+        if !value::has_room_for(scope, text) {
+            return;
+        }
+        let text = text.to_rust_string_lossy(scope);
+        // Three bytes for one at most. The form doubles as it grows, and so does what is asked for.
+        let longest = form.len() + 1 + text.len() * 3;
+        if longest > granted {
+            granted = longest * 2;
+            if !runtime::has_room(scope, granted) {
+                return value::throw_no_room(scope);
+            }
+        }
+        match at {
+            0 => {}
+            at => form.push(if at % 2 == 0 { '&' } else { '=' }),
+        }
+        form.extend(form_urlencoded::byte_serialize(text.as_bytes()));
+    }
+    value::return_text(scope, &mut rv, &form);
+}

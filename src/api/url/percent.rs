@@ -1,0 +1,62 @@
+//! Percent-encoding (URL Standard §1.3): the sets, and bytes in and out.
+
+use std::borrow::Cow;
+
+/// Which ASCII characters are encoded; what is beyond ASCII always is.
+pub(super) struct Set([bool; 128]);
+
+impl Set {
+    /// The C0 control percent-encode set.
+    pub(super) const C0_CONTROL: Self = {
+        let mut set = [false; 128];
+        let mut at = 0;
+        while at < 128 {
+            set[at] = at < 0x20 || at == 0x7f;
+            at += 1;
+        }
+        Self(set)
+    };
+    pub(super) const FRAGMENT: Self = Self::C0_CONTROL.with(b" \"<>`");
+    pub(super) const QUERY: Self = Self::C0_CONTROL.with(b" \"#<>");
+    pub(super) const SPECIAL_QUERY: Self = Self::QUERY.with(b"'");
+    pub(super) const PATH: Self = Self::QUERY.with(b"?^`{}");
+    pub(super) const USERINFO: Self = Self::PATH.with(b"/:;=@[\\]|");
+
+    const fn with(mut self, more: &[u8]) -> Self {
+        let mut at = 0;
+        while at < more.len() {
+            self.0[more[at] as usize] = true;
+            at += 1;
+        }
+        self
+    }
+
+    fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).copied().unwrap_or(true)
+    }
+}
+
+/// "UTF-8 percent-encode": appends `bytes` to `output`. All of `output` stays ASCII.
+pub(super) fn encode(bytes: &[u8], set: &Set, output: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| set.has(*byte)) {
+        push_ascii(&rest[..at], output);
+        let byte = usize::from(rest[at]);
+        output.push('%');
+        output.push(DIGITS[byte >> 4].into());
+        output.push(DIGITS[byte & 15].into());
+        rest = &rest[at + 1..];
+    }
+    push_ascii(rest, output);
+}
+
+fn push_ascii(bytes: &[u8], output: &mut String) {
+    debug_assert!(bytes.is_ascii());
+    output.push_str(std::str::from_utf8(bytes).unwrap_or_default());
+}
+
+/// "Percent-decode".
+pub(super) fn decode(text: &str) -> Cow<'_, [u8]> {
+    percent_encoding::percent_decode_str(text).into()
+}
