@@ -5,8 +5,8 @@
 (function (nano) {
   const { ops } = nano;
   const {
-    Boolean, RangeError, ReflectApply, StringPrototypeCharCodeAt, StringPrototypeSlice, TypeError, TypedArrayPrototypeGetBuffer,
-    TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSet, Uint8Array,
+    Boolean, RangeError, ReflectApply, ReflectGetOwnPropertyDescriptor, StringPrototypeCharCodeAt, StringPrototypeSlice,
+    TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSet, Uint8Array,
   } = nano.primordials;
   const {
     DOMString, defineInterface, dictionary, getByteLength, heldBytes, isBufferSource, isUint8Array, requireArguments,
@@ -86,8 +86,6 @@
     }
   }
 
-  let traitsOf;
-
   class TextDecoder {
     #encoding;
     #fatal = false;
@@ -163,12 +161,6 @@
       if (text === undefined) throw invalid(name);
       return text;
     }
-
-    static {
-      traitsOf = (decoder) => ({
-        encoding: decoder.#encoding.name, fatal: decoder.#fatal, ignoreBOM: decoder.#ignoreBOM,
-      });
-    }
   }
 
   const invalid = (name) => new TypeError(`TextDecoder.decode: the bytes are not valid ${name}`);
@@ -192,12 +184,6 @@
 
   const { decode: decodeWith } = TextDecoder.prototype;
 
-  /** For streams: a decoder, what `decodeWith` takes, and its attributes. */
-  function createDecoder(label, options) {
-    const decoder = new TextDecoder(label, options);
-    return { decoder, traits: traitsOf(decoder) };
-  }
-
   /** §6 "decode", with the encoding that is named first among those there are, or UTF-8; a byte order mark goes before. */
   function decodeSniffed(bytes, ...names) {
     let label = "utf-8";
@@ -210,7 +196,13 @@
     return ReflectApply(decodeWith, new TextDecoder(label), [bytes]);
   }
 
-  nano.encoding = { __proto__: null, encode, decode, decodeSniffed, createDecoder, decodeWith };
+  const getter = (name) => ReflectGetOwnPropertyDescriptor(TextDecoder.prototype, name).get;
+
+  nano.encoding = {
+    __proto__: null, encode, decode, decodeSniffed,
+    // The class and its members as they are before any app runs.
+    TextDecoder, decodeWith, encodingOf: getter("encoding"), fatalOf: getter("fatal"), ignoreBOMOf: getter("ignoreBOM"),
+  };
   nano.expose("TextEncoder", TextEncoder);
   nano.expose("TextDecoder", TextDecoder);
 });

@@ -3,9 +3,11 @@
 
 (function (nano) {
   const { createTransform, genericTransform } = nano.transforms;
-  const { ReflectApply, StringPrototypeCharCodeAt, StringPrototypeSlice, TypeError } = nano.primordials;
+  const {
+    ReflectApply, StringPrototypeCharCodeAt, StringPrototypeSlice, TypeError,
+  } = nano.primordials;
   const { DOMString, defineInterface } = nano.webidl;
-  const { createDecoder, decodeWith, encode } = nano.encoding;
+  const { TextDecoder, decodeWith: decode, encode, encodingOf, fatalOf, ignoreBOMOf } = nano.encoding;
 
   let encoderSides;
 
@@ -48,34 +50,34 @@
   let decoderSides;
 
   class TextDecoderStream {
-    #traits;
+    #decoder;
     #transform;
 
     constructor(label = "utf-8", options = undefined) {
-      const { decoder, traits } = createDecoder(label, options);
+      const decoder = new TextDecoder(label, options);
       const give = (text, transform) => {
         if (text !== "") transform.enqueue(text);
       };
-      this.#traits = traits;
+      this.#decoder = decoder;
       this.#transform = createTransform(
         (chunk, transform) => {
           if (chunk === undefined) throw new TypeError("TextDecoderStream: a chunk is no ArrayBuffer and no view");
-          give(ReflectApply(decodeWith, decoder, [chunk, more]), transform);
+          give(ReflectApply(decode, decoder, [chunk, more]), transform);
         },
-        (transform) => give(ReflectApply(decodeWith, decoder, []), transform),
+        (transform) => give(ReflectApply(decode, decoder, []), transform),
       );
     }
 
     get encoding() {
-      return this.#traits.encoding;
+      return ReflectApply(encodingOf, this.#decoder, []);
     }
 
     get fatal() {
-      return this.#traits.fatal;
+      return ReflectApply(fatalOf, this.#decoder, []);
     }
 
     get ignoreBOM() {
-      return this.#traits.ignoreBOM;
+      return ReflectApply(ignoreBOMOf, this.#decoder, []);
     }
 
     static {

@@ -6,7 +6,7 @@
   const { streams, transforms, writable } = nano;
   const {
     ObjectDefineProperty, PromisePrototypeThen, PromiseResolve, RangeError, ReflectApply,
-    ReflectGetOwnPropertyDescriptor, TypeError, isObject, newPromise,
+    ReflectGetOwnPropertyDescriptor, ReflectOwnKeys, TypeError, isObject, newPromise,
   } = nano.primordials;
   const { callback, defineInterface } = nano.webidl;
   const { Transform } = transforms;
@@ -121,9 +121,13 @@
         return writable.wrap(of(this).writable);
       },
     };
-    const define = (name) => ObjectDefineProperty(Class.prototype, name, ReflectGetOwnPropertyDescriptor(members, name));
-    define("readable");
-    define("writable");
+    const names = ReflectOwnKeys(members);
+    for (let i = 0; i < names.length; i++) {
+      const { get } = ReflectGetOwnPropertyDescriptor(members, names[i]);
+      ObjectDefineProperty(Class.prototype, names[i], {
+        __proto__: null, get, set: undefined, enumerable: true, configurable: true,
+      });
+    }
   }
 
   defineInterface(TransformStream);
