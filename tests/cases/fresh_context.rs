@@ -24,7 +24,7 @@ fn nothing_is_left_of_the_request_before() {
     for _ in 0..20 {
         nano.get("a", "/").says("1,undefined,true,false");
     }
-    let shared = Setup::new().app("a", "context \"shared\"", script).start();
+    let shared = Setup::new().app("a", "context \"shared\"; limits isolates=1", script).start();
     shared.get("a", "/").says("1,undefined,true,false");
     shared.get("a", "/").says("2,boolean,false,true");
 }
