@@ -112,8 +112,11 @@ const PARTS: &[Part] = &[
             extension!("writable_stream_classes"),
             extension!("transform_stream"),
             extension!("transform_stream_classes"),
+            extension!("identity_stream"),
         ],
         interfaces: &[
+            "FixedLengthStream",
+            "IdentityTransformStream",
             "TransformStream",
             "TransformStreamDefaultController",
             "WritableStream",

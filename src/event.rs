@@ -84,9 +84,13 @@ pub enum ResponseBody {
     Empty,
     /// Known whole: sent with its length.
     Full(Bytes),
-    /// Chunk by chunk. The channel is the back-pressure; it closes after the last chunk, and an `Err` cuts the
-    /// response off.
-    Stream(mpsc::Receiver<Result<Bytes, Fault>>),
+    /// Chunk by chunk.
+    Stream {
+        /// The channel is the back-pressure; it closes after the last chunk, and an `Err` cuts the response off.
+        chunks: mpsc::Receiver<Result<Bytes, Fault>>,
+        /// How many bytes will come, if that is known: sent as the length.
+        length: Option<u64>,
+    },
 }
 
 /// Why an event has no answer of the app's own.

@@ -90,7 +90,9 @@
         controller.enqueueOwn(chunk);
         if (left === 0) controller.end();
       };
-      return streams.createBytes(pull, () => undefined);
+      const stream = streams.createBytes(pull, () => undefined);
+      stream.length = this.size;
+      return stream;
     }
   }
 

@@ -72,7 +72,7 @@
         const parts = fetch.responseParts(response);
         stream = parts.stream;
         if (stream === null || this.#clientLeft) ops.respond(this.#token, parts.status, parts.headers, parts.body);
-        else wanted = ops.respond_stream(this.#token, parts.status, parts.headers);
+        else wanted = ops.respond_stream(this.#token, parts.status, parts.headers, parts.length);
       } catch (error) {
         this.fail(error);
         return;

@@ -191,18 +191,20 @@ fn respond(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _r
         };
         response.body = ResponseBody::Full(bytes);
     }
-    state.respond(token, response, false);
+    state.respond(token, response, None);
 }
 
-/// `respond_stream(token, status, headers)`: the head; true where `stream_write` is to send the body, false where the
-/// response has none.
+/// `respond_stream(token, status, headers, length)`: the head, and how many bytes the body has, if that is known; true where
+/// `stream_write` is to send the body, false where the response has none.
 fn respond_stream(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let token = token(scope, &args);
     let Some(response) = head(scope, &args) else { return };
     let state = runtime::state(scope);
     let head_only = state.head(token).is_some_and(|head| head.get().method == "HEAD");
     let streams = !head_only && !is_null_body(response.status);
-    state.respond(token, response, streams);
+    // A whole number that a double can tell from its neighbours.
+    let length = args.get(3).number_value(scope).filter(|length| (0.0..=9_007_199_254_740_991.0).contains(length));
+    state.respond(token, response, streams.then_some(length.map(|length| length as u64)));
     rv.set_bool(streams);
 }
 

@@ -232,6 +232,8 @@
         }
       }
       const stream = head[3] ? this.#body(id) : null;
+      const length = values(headers, "content-length");
+      if (stream !== null && length.length === 1) stream.length = +length[0];
       this.#respond(status, head[1], headers, stream === null ? null : bodies.fromStream(stream));
       if (stream === null) this.#finish();
     }

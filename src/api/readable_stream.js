@@ -25,6 +25,8 @@
     /** The reader the stream is locked to. */
     reader = undefined;
     controller = undefined;
+    /** How many bytes it has from its first chunk to its last, where that is known. */
+    length = undefined;
     /** `{ pipe, end }` where the chunks come from no script (pipe.js). */
     native = undefined;
     /** The ReadableStream an app sees, once it does. */

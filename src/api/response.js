@@ -195,12 +195,17 @@
           headers: flatHeaders(response),
           body: null,
           stream: null,
+          length: undefined,
         };
         if (body === null) return parts;
         if (body.unusable) throw new TypeError("the response's body was already read, or is locked to a reader");
         const source = body.takeSource();
-        if (source === undefined) parts.stream = body.stream;
-        else parts.body = source;
+        if (source === undefined) {
+          parts.stream = body.stream;
+          parts.length = body.stream.length;
+        } else {
+          parts.body = source;
+        }
         return parts;
       };
     }

@@ -52,6 +52,10 @@
     get writable() {
       return writable.wrap(this.#stream.writable);
     }
+
+    static {
+      transforms.readableOf = (object) => object.#stream.readable;
+    }
   }
 
   /**
@@ -130,10 +134,14 @@
     }
   }
 
+  const { enqueue } = TransformStreamDefaultController.prototype;
+
   defineInterface(TransformStream);
   defineInterface(TransformStreamDefaultController);
 
   transforms.genericTransform = genericTransform;
+  transforms.TransformStream = TransformStream;
+  transforms.enqueue = (controller, chunk) => ReflectApply(enqueue, controller, [chunk]);
   nano.expose("TransformStream", TransformStream);
   nano.expose("TransformStreamDefaultController", TransformStreamDefaultController);
 });

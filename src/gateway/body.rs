@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, Sleep};
 
 use super::flight::Flight;
-use crate::event::{BodyError, Fault};
+use crate::event::{BodyError, ErrorCode, Fault};
 
 /// What is whole goes out in pieces of this size, so that the books say how far it came.
 const SLICE: usize = 64 * 1024;
@@ -150,8 +150,8 @@ pub(super) enum Content {
     Empty,
     /// One chunk.
     Full(Bytes),
-    /// As the app makes them.
-    Stream(mpsc::Receiver<Result<Bytes, Fault>>),
+    /// As the app makes them; `left` bytes, if that is known.
+    Stream { chunks: mpsc::Receiver<Result<Bytes, Fault>>, left: Option<u64> },
 }
 
 impl Content {
@@ -191,6 +191,19 @@ impl Outbound {
     }
 }
 
+/// A chunk of a body that has `left` bytes left, if that is known: neither more nor less may come.
+fn within(next: Option<Result<Bytes, Fault>>, left: &mut Option<u64>) -> Option<Result<Bytes, Fault>> {
+    let Some(left) = left else { return next };
+    let rest = match &next {
+        Some(Ok(chunk)) => left.checked_sub(chunk.len() as u64),
+        Some(Err(_)) => return next,
+        None => (*left == 0).then_some(0),
+    };
+    let Some(rest) = rest else { return Some(Err(ErrorCode::AppError.into())) };
+    *left = rest;
+    next
+}
+
 impl Body for Outbound {
     type Data = Bytes;
     type Error = Cut;
@@ -200,7 +213,7 @@ impl Body for Outbound {
             let next = match &mut self.content {
                 Content::Empty => None,
                 Content::Full(bytes) => Some(Ok(bytes.split_to(bytes.len().min(SLICE)))),
-                Content::Stream(chunks) => ready!(chunks.poll_recv(cx)),
+                Content::Stream { chunks, left } => within(ready!(chunks.poll_recv(cx)), left),
             };
             match next {
                 Some(Ok(chunk)) if chunk.is_empty() => {}
@@ -238,7 +251,7 @@ impl Body for Outbound {
         match &self.content {
             Content::Empty => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Stream(_) => SizeHint::default(),
+            Content::Stream { left, .. } => left.map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

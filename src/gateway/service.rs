@@ -244,7 +244,7 @@ fn respond(flight: Box<Flight>, status: StatusCode, mut headers: HeaderMap, body
     let content = match body {
         ResponseBody::Empty => Content::Empty,
         ResponseBody::Full(bytes) => Content::Full(bytes),
-        ResponseBody::Stream(chunks) => Content::Stream(chunks),
+        ResponseBody::Stream { chunks, length } => Content::Stream { chunks, left: length },
     };
     if !matches!(content, Content::Full(_))
         && flight.head.method == Method::HEAD

@@ -68,10 +68,10 @@ pub(super) struct Stream {
 
 impl Stream {
     /// A stream, the sender its chunks are written to, and the body the gateway reads.
-    pub(super) fn new() -> (Self, mpsc::Sender<Result<Bytes, Fault>>, event::ResponseBody) {
+    pub(super) fn new(length: Option<u64>) -> (Self, mpsc::Sender<Result<Bytes, Fault>>, event::ResponseBody) {
         let (chunks, receiver) = mpsc::channel(STREAM_DEPTH + 1);
         let cut = chunks.clone().try_reserve_owned().expect("a new channel has room");
-        (Self { cut }, chunks, event::ResponseBody::Stream(receiver))
+        (Self { cut }, chunks, event::ResponseBody::Stream { chunks: receiver, length })
     }
 }
 

@@ -334,13 +334,14 @@ impl State {
         self.pool.unsent.charge(data.into())
     }
 
-    /// Answers a request when the running turn has ended. With `streamed`, the body is what is written afterwards.
-    pub(crate) fn respond(&self, token: u32, mut response: Response, streamed: bool) {
+    /// Answers a request when the running turn has ended. With `streamed`, the body is what is written afterwards, and
+    /// perhaps it is known how many bytes that will be.
+    pub(crate) fn respond(&self, token: u32, mut response: Response, streamed: Option<Option<u64>>) {
         let mut requests = self.requests.borrow_mut();
         let Some(request) = requests.get_mut(&token).filter(|request| !request.answered) else { return };
         let mut stream = None;
-        if streamed {
-            let (end, chunks, body) = Stream::new();
+        if let Some(length) = streamed {
+            let (end, chunks, body) = Stream::new(length);
             (stream, request.chunks, response.body) = (Some(end), Some(chunks), body);
         }
         self.answered(token, request);

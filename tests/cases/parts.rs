@@ -57,7 +57,7 @@ const SPOILER: &str = r#"
 
 #[test]
 fn an_app_sees_nothing_of_how_a_part_is_made() {
-    let nano = Setup::new().app("a", "", SPOILER).start();
+    let nano = Setup::new().app("a", "limits cpu=\"5s\"", SPOILER).start();
     // Handlers nobody has set, and what V8 leaves out.
     let answer = nano.get("a", "/");
     let text = answer.text();

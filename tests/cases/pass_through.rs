@@ -30,7 +30,9 @@ fn a_fetched_body_passes_whole() {
     let upstream = Upstream::answering(move |_| ok("", &sent));
     let nano = app(&upstream, "(request, upstream) => fetch(upstream)");
     for _ in 0..3 {
-        assert!(nano.get("a", "/").body == body);
+        let answer = nano.get("a", "/");
+        assert_eq!(answer.header("content-length"), Some("5000000"));
+        assert!(answer.body == body);
     }
 }
 

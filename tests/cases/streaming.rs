@@ -275,3 +275,30 @@ fn a_stream_that_no_client_will_read_is_cancelled_and_the_request_is_not_aborted
     let aborted = nano.log().iter().any(|line| line["message"] == "aborted");
     assert!(!aborted);
 }
+
+#[test]
+fn a_streamed_body_of_known_length_has_its_length() {
+    let script = r#"
+        const send = (announced, sent) => {
+            const { readable, writable } = new FixedLengthStream(announced);
+            const writer = writable.getWriter();
+            writer.write(new Uint8Array(sent).fill(97)).then(() => writer.close()).catch(() => {});
+            return new Response(readable);
+        };
+        export default { fetch(request) {
+            switch (new URL(request.url).pathname) {
+                case "/whole": return send(5, 5);
+                case "/short": return send(5, 3);
+                case "/blob": return new Response(new Blob([new Uint8Array(3 << 20)]));
+                case "/used": return new Response(new ReadableStream({ start(c) { c.enqueue(new Uint8Array(2)); c.close(); } }));
+            }
+        } };"#;
+    let nano = Setup::new().app("a", "limits cpu=\"2s\"", script).start();
+    let response = nano.get("a", "/whole");
+    assert_eq!((response.header("content-length"), &*response.text(), response.cut), (Some("5"), "aaaaa", false));
+    assert_eq!(response.header("transfer-encoding"), None);
+    let short = nano.get("a", "/short");
+    assert_eq!((short.header("content-length"), short.cut), (Some("5"), true));
+    assert_eq!(nano.get("a", "/blob").header("content-length"), Some("3145728"));
+    assert_eq!(nano.get("a", "/used").header("content-length"), None);
+}

@@ -141,7 +141,7 @@ async fn act(mut fetch: Fetch, script: Arc<Script>) {
         "app/endless" => {
             let (chunks, body) = mpsc::channel(1);
             tokio::spawn(async move { while chunks.send(Ok(Bytes::from(vec![b'x'; 65536]))).await.is_ok() {} });
-            Ok(respond(200, ResponseBody::Stream(body)))
+            Ok(respond(200, ResponseBody::Stream { chunks: body, length: None }))
         }
         _ => Ok(full(200, "hello")),
     };
@@ -163,7 +163,7 @@ fn stream(chunks: Vec<Result<&'static str, ErrorCode>>) -> Response {
     for chunk in chunks {
         sender.try_send(chunk.map(Bytes::from).map_err(Fault::from)).unwrap();
     }
-    respond(200, ResponseBody::Stream(body))
+    respond(200, ResponseBody::Stream { chunks: body, length: None })
 }
 
 /// A gateway on a port of its own.
