@@ -2,7 +2,7 @@
 
 A runtime for servers runs modules, and some have no other kind of script; WPT's are classic scripts, which share their
 top-level declarations. So each script is a function, called one after another with the global object as `this`, and
-what it declares becomes a property of the global object. What stays different is that all code is strict.
+what it declares becomes a property of the global object. All code of a module is strict: sloppy.py sees to that.
 """
 
 import ast
@@ -13,6 +13,7 @@ import posixpath
 import re
 
 from scan import declarations
+from sloppy import implicit, strict
 
 PRELUDE = (pathlib.Path(__file__).parent / "prelude.js").read_text()
 HARNESS = "/resources/testharness.js"
@@ -82,10 +83,15 @@ class Bundler:
 def wrap(path, source):
     """A classic script as an entry of `$wpt.scripts`."""
     exposed = " ".join(
-        f"$wpt.declare({json.dumps(name)}, () => {name}, ($value) => {{ {name} = $value; }}, {json.dumps(kind == 'var')});"
+        f"$wpt.declare({json.dumps(name)}, () => {name}, "
+        + ("undefined" if kind == "const" else f"($value) => {{ {name} = $value; }}")
+        + f", {json.dumps(kind == 'var')});"
         for name, kind in declarations(source).items()
     )
-    return f"\n$wpt.scripts.push([{json.dumps(path)}, function () {{ {exposed}\n{source}\n}}]);\n"
+    if path != HARNESS and (names := implicit(source)):
+        exposed += f" $wpt.imply({json.dumps(names)});"
+    body = f"{exposed}\n{strict(path, source)}\n"
+    return f"\n$wpt.scripts.push([{json.dumps(path)}, function () {{ {body}}}]);\n"
 
 
 def expressions(source):

@@ -82,8 +82,8 @@ class Authentication:
 class Request:
     """A request whose body is read when it is asked for."""
 
-    def __init__(self, method, url, version, pairs, read, server):
-        self.method, self.protocol_version, self.server = method, version, server
+    def __init__(self, method, url, version, pairs, read, server, client):
+        self.method, self.protocol_version, self.server, self.client_address = method, version, server, client
         self.raw_headers, self.headers = pairs, RequestHeaders(pairs)
         self.url, self.url_parts = url, urllib.parse.urlsplit(url)
         self.request_path = self.url_parts.path

@@ -7,7 +7,7 @@ const $wpt = ((page) => {
   const expressions = { __proto__: null };
   const { clearTimeout, fetch, JSON, Promise, Proxy, Reflect, Response, setTimeout, URL } = globalThis;
   const { stringify } = JSON;
-  const { defineProperty } = Object;
+  const { defineProperty, getOwnPropertyDescriptor } = Object;
 
   const STATUSES = ["OK", "ERROR", "TIMEOUT", "PRECONDITION_FAILED"];
   const SUBTEST_STATUSES = ["PASS", "FAIL", "TIMEOUT", "NOTRUN", "PRECONDITION_FAILED"];
@@ -24,6 +24,13 @@ const $wpt = ((page) => {
     }
   }
 
+  /** In sloppy code, an assignment to a name that is not there makes it a property of the global object. */
+  function imply(names) {
+    for (const name of names) {
+      if (!(name in globalThis)) defineProperty(globalThis, name, { value: undefined, writable: true, configurable: true });
+    }
+  }
+
   /** Relative URLs have no base outside of browsers: here they are resolved before the platform sees them. */
   function absolute(input) {
     if (typeof input !== "string" || URL.canParse(input)) return input;
@@ -31,7 +38,8 @@ const $wpt = ((page) => {
   }
 
   function define(object, name, value) {
-    defineProperty(object, name, { value, writable: true, enumerable: false, configurable: true });
+    if (getOwnPropertyDescriptor(object, name)?.writable) object[name] = value;
+    else defineProperty(object, name, { value, writable: true, enumerable: false, configurable: true });
   }
 
   function setUp() {
@@ -53,7 +61,7 @@ const $wpt = ((page) => {
   }
 
   /** Runs the test to its end, or the end of its time: `{ status, message, subtests: [[name, status, message]…] }`. */
-  function run() {
+  async function run() {
     setUp();
     return new Promise((resolve) => {
       for (const [path, script] of scripts) {
@@ -120,5 +128,5 @@ const $wpt = ((page) => {
 
   const respond = async () =>
     new Response(stringify(await run()), { headers: { "content-type": "application/json" } });
-  return { scripts, expressions, declare, evaluate, fail, run, respond, stringify };
+  return { scripts, expressions, declare, imply, evaluate, fail, run, respond, stringify };
 })(PAGE);

@@ -70,7 +70,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
         self.unread = True
         place = types.SimpleNamespace(ports=self.server.ports, stash=None, config=None)
         url = f"http://{host}{self.path}" if self.path.startswith("/") else self.path
-        request = Request(self.command, url, self.request_version, pairs, self.read_body, place)
+        request = Request(self.command, url, self.request_version, pairs, self.read_body, place, self.client_address)
         place.stash = self.server.stash.at(request.url_parts.path)
         response = Response(request, Writer(self))
         try:
