@@ -223,6 +223,8 @@ class Response:
                 return
 
     def write(self):
+        if self.status[0] in (204, 205, 304):  # Content that must not be there is not to be taken for the next answer.
+            self.close_connection = True
         self.write_status_headers()
         self.write_content()
 

@@ -81,7 +81,12 @@ class Nano:
         return (self.folder / "stderr").read_text(errors="replace").strip()[-1000:] or "it said nothing"
 
     def died(self):
-        return self.process.poll() is not None
+        """Whether the process has ended, or is about to: connections break first."""
+        try:
+            self.process.wait(timeout=2)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
 
     def run(self, app):
         """Asks an app for the outcome of its test."""
@@ -102,13 +107,15 @@ class Nano:
             return Outcome.from_report(json.loads(body))
         error = json.loads(body)["error"]
         status = "TIMEOUT" if error["code"] in ("timeout", "cpu_limit") else "CRASH"
-        return Outcome(status, f"{error['code']}: {self.log_of(error['request_id'])}")
+        return Outcome(status, f"{error['code']}: {self.log_of(app, error['request_id'])}")
 
-    def log_of(self, request):
-        """What the log says of a request; its lines may come a moment after the answer."""
-        for _ in range(20):
-            lines = (self.folder / "log.jsonl").read_bytes().splitlines()
-            found = [json.loads(line) for line in lines if request.encode() in line]
+    def log_of(self, app, request):
+        """What the log says of a request, or else of its app; lines may come a moment after the answer."""
+        for attempt in range(20):
+            lines = [json.loads(line) for line in (self.folder / "log.jsonl").read_bytes().splitlines()]
+            found = [line for line in lines if line.get("request_id") == request]
+            if attempt > 5:
+                found = found or [line for line in lines if line.get("app") == app]
             if found:
                 fields = ("message", "error", "stack")
                 return " ".join(str(line[field]) for line in found for field in fields if line.get(field))[:600]

@@ -1,6 +1,7 @@
 """What became of a test."""
 
 import dataclasses
+import re
 
 # The name under which a test's own end counts as a subtest, where it did not end well.
 HARNESS = "(harness)"
@@ -28,9 +29,20 @@ class Outcome:
             outcome.subtests[unique] = (status, message)
         return outcome
 
+    def without(self, ports):
+        """Names and messages without the ports of this run: `localhost:{http 0}`."""
+        known = {f":{port}": f":{{{scheme} {at}}}" for scheme, numbers in ports.items() for at, port in enumerate(numbers)}
+        pattern = re.compile("(?:" + "|".join(known) + r")\b")
+
+        def stable(text):
+            return text and pattern.sub(lambda match: known[match[0]], text)
+
+        subtests = {stable(name): (status, stable(message)) for name, (status, message) in self.subtests.items()}
+        return dataclasses.replace(self, message=stable(self.message), subtests=subtests)
+
     def all(self):
         """`{name: (status, message)}` with the test as a whole where it failed, or had nothing in it."""
         if self.status == "OK" and self.subtests:
             return self.subtests
-        status = "FAIL" if self.status == "OK" else self.status
-        return {HARNESS: (status, self.message or "no subtest"), **self.subtests}
+        status, message = (self.status, self.message) if self.status != "OK" else ("FAIL", "no subtest")
+        return {HARNESS: (status, message or ("out of time" if status == "TIMEOUT" else None)), **self.subtests}

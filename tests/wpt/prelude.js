@@ -33,7 +33,7 @@ const $wpt = ((page) => {
 
   /** Relative URLs have no base outside of browsers: here they are resolved before the platform sees them. */
   function absolute(input) {
-    if (typeof input !== "string" || URL.canParse(input)) return input;
+    if (["object", "symbol"].includes(typeof input) || URL.canParse(input)) return input;
     return URL.canParse(input, page.url) ? new URL(input, page.url).href : input;
   }
 
@@ -80,7 +80,8 @@ const $wpt = ((page) => {
   }
 
   function listen(resolve) {
-    const subtests = [];
+    let subtests = [];
+    const outcome = ({ name, status, message }) => [name, SUBTEST_STATUSES[status], short(message)];
     const finish = (ending) => {
       clearTimeout(timer);
       resolve({ ...(failure ?? ending), subtests });
@@ -90,10 +91,11 @@ const $wpt = ((page) => {
       timer = setTimeout(finish, 1000, { status: "TIMEOUT", message: "the harness did not end" });
       timeout();
     }, page.milliseconds);
-    add_result_callback((test) => {
-      subtests.push([test.name, SUBTEST_STATUSES[test.status], short(test.message)]);
+    add_result_callback((test) => subtests.push(outcome(test)));
+    add_completion_callback((tests, { status, message }) => {
+      subtests = tests.map(outcome); // Those among them that never ran, too.
+      finish({ status: STATUSES[status], message: short(message) });
     });
-    add_completion_callback((_, { status, message }) => finish({ status: STATUSES[status], message: short(message) }));
   }
 
   /** idlharness.js's own, by a fetch() that is not the one under test. */

@@ -178,6 +178,8 @@ class Writer:
                 self.write_header("Content-Length", len(content))
         if b"content-length" not in self.names:
             response.close_connection = True
+        if response.close_connection and response.add_required_headers:
+            self.write_header("Connection", "close")
         self.headed = True
         return self.write(b"\r\n")
 
