@@ -6,7 +6,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench soak fmt lint v8
+.PHONY: help run build test bench soak wpt fmt lint v8
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ bench: build ## compare with workerd, Deno, Bun and Node on this machine
 
 soak: build ## five minutes of mixed load: every answer right, nothing grows
 	bench/soak
+
+wpt: build ## run Web Platform Tests: WPT_DIR=FOLDER names a checkout of them
+	tests/wpt/run --save
 
 fmt: ## format the code
 	$(CARGO) fmt
