@@ -216,9 +216,10 @@ const PARTS: &[Part] = &[
             extension!("crypto", crypto::OPS),
         ],
         interfaces: &["Crypto", "CryptoKey", "SubtleCrypto", "crypto"],
-        members: &["cryptoHashes"],
+        members: &["cryptoAlgorithms", "cryptoHashes"],
         ..Part::NONE
     },
+    Part { scripts: &[extension!("crypto/digest_stream", crypto::sha::OPS)], members: &["DigestStream"], ..Part::NONE },
 ];
 
 #[cfg(test)]

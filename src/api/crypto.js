@@ -26,6 +26,12 @@
       return this.#subtle;
     }
 
+    /** Of Workers. */
+    get DigestStream() {
+      if (!(#subtle in this)) throw new TypeError("Illegal invocation");
+      return nano.DigestStream;
+    }
+
     getRandomValues(array) {
       if (!(#subtle in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 1, "Crypto.getRandomValues");

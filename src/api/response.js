@@ -5,10 +5,13 @@
   const { fetch, headers: headerLists, url: urls } = nano;
   const { JSONStringify, RangeError, RegExpPrototypeExec, TypeError, isObject, newList } =
     nano.primordials;
-  const { ByteString, defineInterface, dictionary, requireArguments, unsignedShort } = nano.webidl;
+  const { ByteString, defineInterface, dictionary, enumeration, requireArguments, unsignedShort } = nano.webidl;
   const { extract, fromText, mixin } = nano.body;
 
   const internal = { __proto__: null };
+
+  /** Of Workers: whether a body's bytes are already encoded as its headers say. Here they go out as they are, always. */
+  const ENCODINGS = ["automatic", "manual"];
 
   // RFC 9112 §4: reason-phrase.
   const reasonPhrase = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -83,7 +86,8 @@
     /** §5.5 "initialize a response". */
     #initialize(init, extracted) {
       const members = dictionary(init, "Response's options") ?? { __proto__: null };
-      const { headers } = members;
+      const { encodeBody, headers } = members;
+      if (encodeBody !== undefined) enumeration(encodeBody, ENCODINGS, "Response: encodeBody");
       let { status, statusText } = members;
       status = status === undefined ? 200 : unsignedShort(status);
       statusText = statusText === undefined ? "" : ByteString(statusText, "Response: statusText");

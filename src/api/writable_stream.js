@@ -473,6 +473,6 @@
   nano.writable = {
     __proto__: null, Writable, Writer, WritableController, createWritable,
     // Set by writable_stream_classes.js.
-    isWritable: undefined, wrap: undefined, unwrap: undefined,
+    WritableStream: undefined, isWritable: undefined, wrap: undefined, unwrap: undefined,
   };
 });

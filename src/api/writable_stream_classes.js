@@ -64,6 +64,7 @@
     }
 
     static {
+      writable.WritableStream = WritableStream;
       writable.isWritable = (value) => isObject(value) && #stream in value;
       writable.unwrap = (object) => object.#stream;
       writable.wrap = (stream) => {

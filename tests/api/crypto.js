@@ -1,5 +1,5 @@
 // Web Cryptography §10.
-import { equal, ok, throws } from "./assert.js";
+import { equal, ok, rejects, same, throws } from "./assert.js";
 
 export const tests = {
   "getRandomValues fills integer views and returns them"() {
@@ -19,6 +19,32 @@ export const tests = {
     throws(TypeError, () => crypto.getRandomValues([]));
     const error = throws("QuotaExceededError", () => crypto.getRandomValues(new Uint8Array(65537)));
     ok(error instanceof QuotaExceededError && error.code === 22);
+  },
+  async "a DigestStream hashes what is written to it"() {
+    for (const name of ["SHA-1", "sha-256", "SHA-384", { name: "SHA-512" }]) {
+      const bytes = crypto.getRandomValues(new Uint8Array(1000));
+      const stream = new crypto.DigestStream(name);
+      ok(stream instanceof WritableStream);
+      const writer = stream.getWriter();
+      writer.write(bytes.subarray(0, 300));
+      writer.write(bytes.buffer.slice(300));
+      await writer.close();
+      equal(stream.bytesWritten, 1000);
+      same([...new Uint8Array(await stream.digest)], [...new Uint8Array(await crypto.subtle.digest(name, bytes))]);
+    }
+    const piped = new crypto.DigestStream("SHA-1");
+    await new Response("abc").body.pipeTo(piped);
+    ok(new Uint8Array(await piped.digest).toHex().startsWith("a9993e36"));
+  },
+  async "a DigestStream that fails has no digest"() {
+    throws("NotSupportedError", () => new crypto.DigestStream("MD2"));
+    throws(TypeError, () => new crypto.DigestStream());
+    const aborted = new crypto.DigestStream("SHA-256");
+    aborted.abort(new RangeError("enough"));
+    await rejects(RangeError, aborted.digest);
+    const wrong = new crypto.DigestStream("SHA-256");
+    await rejects(TypeError, wrong.getWriter().write("text"));
+    await rejects(TypeError, wrong.digest);
   },
   "randomUUID is a UUID of version 4"() {
     const uuid = crypto.randomUUID();

@@ -20,6 +20,13 @@ export const tests = {
     }
     throws(TypeError, () => new Response("", { statusText: "a\nb" }));
   },
+  async "encodeBody is taken, and changes nothing"() {
+    for (const encodeBody of ["manual", "automatic", undefined]) {
+      const response = new Response("x", { encodeBody, headers: { "content-encoding": "gzip" } });
+      same([response.headers.get("content-encoding"), await response.text()], ["gzip", "x"]);
+    }
+    throws(TypeError, () => new Response("x", { encodeBody: "gzip" }));
+  },
   async "json() makes JSON"() {
     const response = Response.json({ a: 1 }, { status: 202, headers: { x: "y" } });
     equal(response.headers.get("content-type"), "application/json");

@@ -1,5 +1,7 @@
 //! SHA-1 and SHA-2 (FIPS 180-4).
 
+use std::ffi::c_void;
+
 use sha1::Sha1;
 use sha2::digest::Digest;
 use sha2::{Sha256, Sha384, Sha512};
@@ -10,7 +12,7 @@ use crate::api::value;
 use crate::runtime::{self, Op};
 
 /// The native functions of `sha.js`.
-pub const OPS: &[Op] = crate::ops![sha_digest];
+pub const OPS: &[Op] = crate::ops![sha_digest, sha_begin, sha_update, sha_finish];
 
 /// A hash function of the family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,75 @@ fn digest<D: Digest>(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArgume
     if absorb(scope, args, 1, |piece| state.update(piece)) {
         answer(scope, args, 2, &state.finalize());
     }
+}
+
+/// A digest that goes on from one chunk to the next.
+enum State {
+    Sha1(Sha1),
+    Sha256(Sha256),
+    Sha384(Sha384),
+    Sha512(Sha512),
+}
+
+/// `sha_begin(hash)`: an ArrayBuffer whose content is a [`State`], which only `digest_stream.js` holds, so that it is
+/// counted and collected as one.
+fn sha_begin(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let Some(hash) = Hash::named(scope, &args, 0) else { return };
+    let state = match hash {
+        Hash::Sha1 => State::Sha1(Sha1::new()),
+        Hash::Sha256 => State::Sha256(Sha256::new()),
+        Hash::Sha384 => State::Sha384(Sha384::new()),
+        Hash::Sha512 => State::Sha512(Sha512::new()),
+    };
+    let state = Box::into_raw(Box::new(state)).cast::<c_void>();
+    // SAFETY: the box is `drop_state`'s to free, once the buffer is collected; its bytes are read by nobody else.
+    let store = unsafe {
+        v8::ArrayBuffer::new_backing_store_from_ptr(state, size_of::<State>(), drop_state, std::ptr::null_mut())
+    };
+    rv.set(v8::ArrayBuffer::with_backing_store(scope, &store.make_shared()).into());
+}
+
+unsafe extern "C" fn drop_state(state: *mut c_void, _length: usize, _data: *mut c_void) {
+    // SAFETY: `sha_begin` leaked this box, and V8 calls this once.
+    drop(unsafe { Box::from_raw(state.cast::<State>()) });
+}
+
+/// Calls `work` with the state in argument 0; `None`, with a `TypeError` thrown, if it is none.
+fn with_state<R>(
+    scope: &mut PinScope<'_, '_>,
+    args: &FunctionCallbackArguments<'_>,
+    work: impl FnOnce(&mut PinScope<'_, '_>, &mut State) -> R,
+) -> Option<R> {
+    let buffer = Local::<v8::ArrayBuffer>::try_from(args.get(0)).ok();
+    let Some(data) = buffer.and_then(|buffer| buffer.data()) else {
+        value::throw_type_error(scope, "not the state of a digest");
+        return None;
+    };
+    // SAFETY: a buffer here is one that `sha_begin` made: no app ever holds one, and nothing detaches it. It is alive as
+    // an argument, and nobody else looks into it meanwhile, for `work` runs no script.
+    Some(work(scope, unsafe { data.cast::<State>().as_mut() }))
+}
+
+/// `sha_update(state, bytes)`.
+fn sha_update(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _: ReturnValue<'_, Value>) {
+    with_state(scope, &args, |scope, state| {
+        absorb(scope, &args, 1, |piece| match state {
+            State::Sha1(state) => state.update(piece),
+            State::Sha256(state) => state.update(piece),
+            State::Sha384(state) => state.update(piece),
+            State::Sha512(state) => state.update(piece),
+        })
+    });
+}
+
+/// `sha_finish(state, digest)`: writes the digest, for which the view must have the room. The state is a new one then.
+fn sha_finish(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _: ReturnValue<'_, Value>) {
+    with_state(scope, &args, |scope, state| match state {
+        State::Sha1(state) => answer(scope, &args, 1, &state.finalize_reset()),
+        State::Sha256(state) => answer(scope, &args, 1, &state.finalize_reset()),
+        State::Sha384(state) => answer(scope, &args, 1, &state.finalize_reset()),
+        State::Sha512(state) => answer(scope, &args, 1, &state.finalize_reset()),
+    });
 }
 
 /// Gives `update` the bytes of the view at `index` piece by piece; false if it is no view or a limit strikes meanwhile.
