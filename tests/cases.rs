@@ -26,6 +26,7 @@ mod memory;
 mod metrics;
 mod modules;
 mod overload;
+mod packages;
 mod parts;
 mod pass_through;
 mod priority;
