@@ -14,6 +14,7 @@ mod forms;
 mod framing;
 mod fresh_context;
 mod headers;
+mod hono;
 mod hostile;
 mod http2;
 mod http_edge;
