@@ -2,11 +2,15 @@
 
 use std::io::Read as _;
 
+use bytes::Bytes;
 use flate2::read::GzDecoder;
 use serde_json::json;
 
 use super::packages::serve;
-use crate::support::{Conn, Nano, Request, Response, Upstream};
+use crate::support::{Conn, Nano, Request, Response, Upstream, ok};
+
+/// The entity tag of "tagged": its SHA-1.
+const TAG: &str = "\"8e1ec218dc7ecaadd65388fba9b6723ce114268a\"";
 
 fn app() -> Option<Nano> {
     serve("hono", "env { GREETING \"hello\"; SECRET \"of this test\"; }")
@@ -14,6 +18,11 @@ fn app() -> Option<Nano> {
 
 fn middleware() -> Option<Nano> {
     serve("hono_middleware", "")
+}
+
+/// What an app's block says so that it knows and reaches a server.
+fn reaching(upstream: &Upstream) -> String {
+    format!("env {{ UPSTREAM {:?}; }}\n    fetch {{ allow \"127.0.0.1\"; }}", upstream.url(""))
 }
 
 /// A GET with one header field.
@@ -63,7 +72,8 @@ fn hono_reads_and_validates_bodies() {
 
     assert_eq!(nano.send(&form("/form", "a=1&a=2&b=%C3%AB+")).json(), json!({ "a": ["1", "2"], "b": "ë " }));
     let parts = "--x\r\ncontent-disposition: form-data; name=\"note\"\r\n\r\nfirst\r\n\
-        --x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\ncontent-type: text/plain\r\n\r\ntext\r\n--x--\r\n";
+        --x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\
+        content-type: text/plain\r\n\r\ntext\r\n--x--\r\n";
     let upload = Request::post("app", "/upload", parts).header("content-type", "multipart/form-data; boundary=x");
     let taken = json!({ "note": "first", "name": "a.txt", "type": "text/plain", "text": "text" });
     assert_eq!(nano.send(&upload).json(), taken);
@@ -136,6 +146,17 @@ fn hono_streams() {
 }
 
 #[test]
+fn hono_streams_events_over_http2() {
+    let Some(nano) = app() else { return };
+    let request = http::Request::get("http://app.test/stream/events").body(Bytes::new()).unwrap();
+    let events = nano.connect_h2().send(request).unwrap();
+    assert_eq!(events.headers()["content-type"], "text/event-stream");
+    // Hono says both of every such stream; HTTP/2 has neither (RFC 9113 §8.2.2).
+    assert!(!events.headers().contains_key("transfer-encoding") && !events.headers().contains_key("connection"));
+    assert!(events.body().ends_with(b"event: error\ndata: no third\n\n"));
+}
+
+#[test]
 fn hono_notices_that_the_reader_of_a_stream_has_left() {
     let Some(nano) = app() else { return };
     let mut conn = nano.connect();
@@ -149,8 +170,7 @@ fn hono_notices_that_the_reader_of_a_stream_has_left() {
 #[test]
 fn hono_proxies() {
     let upstream = Upstream::echo();
-    let kdl = format!("env {{ UPSTREAM {:?}; }}\n    fetch {{ allow \"127.0.0.1\"; }}", upstream.url(""));
-    let Some(nano) = serve("hono", &kdl) else { return };
+    let Some(nano) = serve("hono", &reaching(&upstream)) else { return };
     let request =
         Request::post("app", "/proxied/a?b=c", "hello").header("authorization", "secret").header("x-own", "1");
     let echo = nano.send(&request).json();
@@ -250,10 +270,9 @@ fn hono_tags_what_it_sends() {
     let Some(nano) = middleware() else { return };
     let tagged = nano.get("app", "/etag");
     tagged.says("tagged");
-    let tag = "\"8e1ec218dc7ecaadd65388fba9b6723ce114268a\""; // the SHA-1 of "tagged"
-    assert_eq!(tagged.header("etag"), Some(tag));
-    let same = with(&nano, "/etag", "if-none-match", &format!("\"x\", W/{tag}"));
-    assert_eq!((same.status, same.body.len(), same.header("etag")), (304, 0, Some(tag)));
+    assert_eq!(tagged.header("etag"), Some(TAG));
+    let same = with(&nano, "/etag", "if-none-match", &format!("\"x\", W/{TAG}"));
+    assert_eq!((same.status, same.body.len(), same.header("etag")), (304, 0, Some(TAG)));
     with(&nano, "/etag", "if-none-match", "\"x\"").says("tagged");
 }
 
@@ -310,6 +329,20 @@ fn hono_watches_over_requests() {
 
     let slow = nano.get("app", "/slow");
     assert_eq!((slow.status, slow.text().as_str()), (504, "Gateway Timeout"));
+}
+
+#[test]
+fn hono_adds_headers_to_what_was_fetched() {
+    let upstream =
+        Upstream::answering(|_| ok("content-type: text/x-own\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n", "tagged"));
+    let Some(nano) = serve("hono_middleware", &reaching(&upstream)) else { return };
+    let answer = nano.get("app", "/fetched");
+    answer.says("tagged");
+    assert_eq!(answer.header("content-type"), Some("text/x-own"));
+    assert_eq!(answer.header_all("set-cookie"), ["a=1", "b=2"]);
+    assert_eq!(answer.header("etag"), Some(TAG));
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(answer.header("x-frame-options"), Some("SAMEORIGIN"));
 }
 
 #[test]

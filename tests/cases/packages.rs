@@ -288,7 +288,10 @@ fn zod_parses_what_is_right() {
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
-        "properties": { "street": { "type": "string", "minLength": 1 }, "zip": { "type": "string", "pattern": "^\\d{5}$" } },
+        "properties": {
+            "street": { "type": "string", "minLength": 1 },
+            "zip": { "type": "string", "pattern": "^\\d{5}$" },
+        },
         "required": ["street", "zip"],
         "additionalProperties": false,
     });
@@ -313,13 +316,17 @@ fn zod_says_what_is_wrong() {
             "role": ["Invalid option: expected one of \"reader\"|\"writer\""],
             "born": ["Invalid ISO date"],
             "site": ["Invalid URL"],
-            "contact": ["Too small: expected string to have >=1 characters", "Invalid string: must match pattern /^\\d{5}$/"],
+            "contact": [
+                "Too small: expected string to have >=1 characters",
+                "Invalid string: must match pattern /^\\d{5}$/",
+            ],
             "tags": ["Too big: expected array to have <=2 items"],
         },
     });
     assert_eq!((answer.status, answer.json()), (422, errors));
     let differ = json!({
-        "name": "Zo", "email": "z@e.example", "contact": { "by": "phone", "number": "1" }, "password": "a", "again": "b",
+        "name": "Zo", "email": "z@e.example", "contact": { "by": "phone", "number": "1" }, "password": "a",
+        "again": "b",
     });
     let errors = json!({ "formErrors": [], "fieldErrors": { "again": ["passwords differ"] } });
     assert_eq!(nano.post("app", "/", differ.to_string()).json(), errors);

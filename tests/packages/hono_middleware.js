@@ -70,6 +70,9 @@ app.get("/pretty", prettyJSON(), (c) => c.json({ a: [1] }));
 app.put("/limited", bodyLimit({ maxSize: 8 }), async (c) => c.text(await c.req.text()));
 app.get("/cached", cache({ cacheName: "packages", cacheControl: "max-age=60", wait: true }), (c) => c.text("cached"));
 
+// The headers of what `fetch` gave cannot be changed: a copy is.
+app.get("/fetched", cors(), etag(), secureHeaders(), (c) => fetch(c.env.UPSTREAM));
+
 app.get("/timed", timing({ totalDescription: "all of it" }), async (c) => {
   setMetric(c, "region", "here");
   startTime(c, "work");
