@@ -13,6 +13,7 @@ mod encoding;
 mod error_events;
 mod event;
 mod fetch;
+mod html_rewriter;
 mod inspect;
 mod mime;
 mod multipart;
@@ -182,6 +183,7 @@ const PARTS: &[Part] = &[
         ..Part::NONE
     },
     Part { scripts: &[extension!("scheduler")], interfaces: &["Scheduler"], members: &["scheduler"], ..Part::NONE },
+    Part { scripts: &[extension!("html_rewriter", html_rewriter::OPS)], interfaces: &["HTMLRewriter"], ..Part::NONE },
     Part { scripts: &[extension!("base64", base64::OPS)], operations: &["atob", "btoa"], ..Part::NONE },
     Part {
         scripts: &[

@@ -16,6 +16,7 @@ mod fresh_context;
 mod headers;
 mod hono;
 mod hostile;
+mod html_rewriter;
 mod http2;
 mod http_edge;
 mod isolate_lost;

@@ -3,10 +3,10 @@
 
 (function (nano) {
   const { fetch, headers: headerLists, url: urls } = nano;
-  const { JSONStringify, RangeError, RegExpPrototypeExec, TypeError, isObject, newList } =
+  const { JSONStringify, RangeError, RegExpPrototypeExec, TypeError, isObject, newList, push } =
     nano.primordials;
   const { ByteString, defineInterface, dictionary, enumeration, requireArguments, unsignedShort } = nano.webidl;
-  const { extract, fromText, mixin } = nano.body;
+  const { extract, fromStream, fromText, mixin } = nano.body;
 
   const internal = { __proto__: null };
 
@@ -26,7 +26,9 @@
   let responseParts;
   let createResponse;
   let contentTypeOf;
+  let isError;
   let isOk;
+  let withStream;
 
   class Response {
     #type = "default";
@@ -175,6 +177,7 @@
         return type;
       };
 
+      isError = (response) => response.#type === "error";
       isOk = (response) => response.#status >= 200 && response.#status <= 299;
 
       /** A response that fetch() got. */
@@ -188,6 +191,23 @@
         response.#url = url;
         response.#redirected = redirected;
         return response;
+      };
+
+      /** A response of an app's own with the head of this one, but for the length, and a stream as its body. */
+      withStream = (response, stream) => {
+        const copy = new Response(internal);
+        copy.#status = response.#status;
+        copy.#statusText = response.#statusText;
+        const list = flatHeaders(response);
+        const kept = newList();
+        for (let i = 0; i < list.length; i += 2) {
+          if (list[i] === "content-length") continue;
+          push(kept, list[i]);
+          push(kept, list[i + 1]);
+        }
+        copy.#headers = headerLists.create(kept, false);
+        copy.#body = fromStream(stream);
+        return copy;
       };
 
       /** What goes out: status, flat headers, and the body as null, a string, bytes, or a stream to pump. */
@@ -222,6 +242,9 @@
   fetch.responseParts = responseParts;
   fetch.createResponse = createResponse;
   fetch.contentTypeOf = contentTypeOf;
+  fetch.isError = isError;
   fetch.isOk = isOk;
+  fetch.bodyOf = bodyOf;
+  fetch.withStream = withStream;
   nano.expose("Response", Response);
 });

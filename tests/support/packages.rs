@@ -57,11 +57,16 @@ fn install() -> bool {
     if !npm.status.success() {
         let said = String::from_utf8_lossy(&npm.stderr);
         let code = said.lines().find_map(|line| line.strip_prefix("npm error code ")).unwrap_or_default();
-        assert!(OFFLINE.contains(&code), "{said}");
+        assert!(OFFLINE.contains(&code) || is_refusal(code), "{said}");
         return skip(&format!("npm cannot reach its registry: {code}"));
     }
     fs::write(installed, wanted).unwrap();
     true
+}
+
+/// Whether a registry, or a proxy before it, has answered with an HTTP error.
+fn is_refusal(code: &str) -> bool {
+    matches!(code.as_bytes(), [b'E', b'4' | b'5', rest @ ..] if rest.iter().all(u8::is_ascii_digit))
 }
 
 /// Says why where `eprintln!` would not: it is captured while a test passes.
