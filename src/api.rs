@@ -171,7 +171,7 @@ const PARTS: &[Part] = &[
         ..Part::NONE
     },
     Part {
-        scripts: &[extension!("structured_clone", structured_clone::OPS)],
+        scripts: &[extension!("structured_clone", structured_clone::OPS), extension!("stream_transfer")],
         operations: &["structuredClone"],
         members: &["serializable", "structured", "structuredClone", "transferable"],
         ..Part::NONE

@@ -3,7 +3,7 @@
 // body is of a known length says so.
 
 (function (nano) {
-  const { TransformStream, enqueue, readableOf } = nano.transforms;
+  const { TransformStream, enqueue, sidesOf } = nano.transforms;
   const { Number, NumberIsSafeInteger, TypeError, Uint8Array } = nano.primordials;
   const { bytesOf, defineInterface, getByteLength, requireArguments } = nano.webidl;
 
@@ -36,7 +36,7 @@
     static {
       setLength = (stream, length) => {
         stream.#left = length;
-        readableOf(stream).length = length;
+        sidesOf(stream).readable.length = length;
       };
     }
   }

@@ -69,7 +69,11 @@
       const message = queue[0];
       for (let i = 1; i < queue.length; i++) queue[i - 1] = queue[i];
       queue.length--;
-      fire(this.port, nano.messages.createEvent(message.value, "", message.successors));
+      const ports = newList();
+      for (let i = 0; i < message.successors.length; i++) {
+        if (isPort(message.successors[i])) push(ports, message.successors[i]);
+      }
+      fire(this.port, nano.messages.createEvent(message.value, "", ports));
     }
   }
 
@@ -124,13 +128,16 @@
       transferable = {
         __proto__: null,
         is: isPort,
-        isDetached: (port) => port.#end === null,
-        create: () => new MessagePort(internal),
-        move: (port, successor) => {
-          const end = port.#end;
-          port.#end = null;
-          end.move(successor);
-          successor.#end = end;
+        hindrance: (port) => (port.#end === null ? "is detached" : undefined),
+        prepare: () => {
+          const successor = new MessagePort(internal);
+          const move = (port) => {
+            const end = port.#end;
+            port.#end = null;
+            end.move(successor);
+            successor.#end = end;
+          };
+          return { successor, move };
         },
       };
     }

@@ -18,7 +18,10 @@
   /** The serialisable interfaces: whether an object is of one, and how it is copied. */
   const serializable = newList();
 
-  /** The transferable ones: whether an object is of one, whether it is detached, what takes its place, and how. */
+  /**
+   * The transferable ones: whether an object is of one, why it cannot be moved, and `prepare()`, which gives `successor`,
+   * what is to take its place, and `move(object)`.
+   */
   const transferable = newList();
 
   const kindOf = (list, object) => {
@@ -29,21 +32,23 @@
   /** An object listed to be transferred that is not an ArrayBuffer, and its successor. */
   class Transfer {
     object;
-    successor;
     #kind;
+    #prepared;
 
     constructor(object, kind) {
       this.object = object;
       this.#kind = kind;
-      this.successor = kind.create();
+      this.#prepared = kind.prepare();
     }
 
-    check() {
-      if (this.#kind.isDetached(this.object)) fail("an object of the transfer list is detached");
+    get successor() {
+      return this.#prepared.successor;
     }
 
     move() {
-      this.#kind.move(this.object, this.successor);
+      const hindrance = this.#kind.hindrance(this.object);
+      if (hindrance !== undefined) fail(`an object of the transfer list ${hindrance}`);
+      this.#prepared.move(this.object);
     }
   }
 
@@ -74,9 +79,8 @@
       for (let i = 0; i < others.length; i++) if (others[i].object === object) return others[i].successor;
       return kindOf(serializable, object)?.copy(object);
     };
-    /** Between both halves: from here on nothing fails but for want of memory. */
+    /** Between both halves. One may be in the way of the next: a TransformStream and a side of it. */
     const move = () => {
-      for (let i = 0; i < others.length; i++) others[i].check();
       for (let i = 0; i < others.length; i++) others[i].move();
     };
     const result = ops.structured_clone(value, arrayFromList(buffers), fail, isPlatformObject, copy, move);

@@ -18,6 +18,10 @@
     #stream;
 
     constructor(transformer = undefined, writableStrategy = undefined, readableStrategy = undefined) {
+      if (transformer === internal) {
+        this.#stream = writableStrategy;
+        return;
+      }
       if (transformer !== undefined && !isObject(transformer)) {
         throw new TypeError("TransformStream: the transformer is not an object");
       }
@@ -54,7 +58,10 @@
     }
 
     static {
-      transforms.readableOf = (object) => object.#stream.readable;
+      transforms.isTransform = (value) => isObject(value) && #stream in value;
+      /** Its sides, `readable` and `writable`. */
+      transforms.sidesOf = (object) => object.#stream;
+      transforms.fromSides = (sides) => new TransformStream(internal, sides);
     }
   }
 

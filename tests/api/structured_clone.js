@@ -1,5 +1,5 @@
 // HTML §2.7.
-import { equal, ok, same, throws } from "./assert.js";
+import { equal, ok, rejects, same, throws } from "./assert.js";
 
 export const tests = {
   "values of every serialisable kind are copied"() {
@@ -131,5 +131,75 @@ export const tests = {
     const twice = new ArrayBuffer(1);
     throws("DataCloneError", () => structuredClone(1, { transfer: [twice, twice] }));
     equal(twice.byteLength, 1);
+  },
+  async "a readable stream is transferred, and its chunks are cloned"() {
+    const chunk = { a: [1] };
+    const stream = ReadableStream.from([chunk, "b"]);
+    const copy = structuredClone({ stream }, { transfer: [stream] }).stream;
+    ok(stream.locked && copy instanceof ReadableStream && copy !== stream);
+    const reader = copy.getReader();
+    const first = (await reader.read()).value;
+    same(first, chunk);
+    ok(first !== chunk);
+    equal((await reader.read()).value, "b");
+    equal((await reader.read()).done, true);
+  },
+  async "no chunk is asked for that nobody reads"() {
+    let pulls = 0;
+    const stream = new ReadableStream({ pull: (controller) => controller.enqueue(pulls++) }, { highWaterMark: 0 });
+    const copy = structuredClone(stream, { transfer: [stream] });
+    await scheduler.wait(5);
+    ok(pulls <= 1, `${pulls} pulls`);
+    await copy.cancel();
+  },
+  async "what ends a transferred stream ends both"() {
+    let reason;
+    const cancelled = new ReadableStream({ cancel: (why) => (reason = why) });
+    await structuredClone(cancelled, { transfer: [cancelled] }).cancel("enough");
+    equal(reason, "enough");
+    const failed = new ReadableStream({ start: (controller) => controller.error(new RangeError("x")) });
+    await rejects(RangeError, structuredClone(failed, { transfer: [failed] }).getReader().read());
+    const strange = new ReadableStream({ start: (controller) => controller.enqueue(() => {}), cancel: (why) => (reason = why) });
+    await rejects("DataCloneError", structuredClone(strange, { transfer: [strange] }).getReader().read());
+    await scheduler.wait(5);
+    equal(reason.name, "DataCloneError");
+  },
+  async "a writable stream and a transform are transferred"() {
+    const written = [];
+    const sink = new WritableStream({ write: (chunk) => void written.push(chunk), close: () => void written.push("end") });
+    const writer = structuredClone(sink, { transfer: [sink] }).getWriter();
+    await writer.write(new Map([[1, 2]]));
+    await writer.close();
+    ok(sink.locked);
+    equal(written[0].get(1), 2);
+    equal(written[1], "end");
+
+    const double = new TransformStream({ transform: (chunk, controller) => controller.enqueue(chunk * 2) });
+    const copy = structuredClone(double, { transfer: [double] });
+    ok(copy instanceof TransformStream && double.readable.locked && double.writable.locked);
+    const results = [];
+    for await (const value of ReadableStream.from([1, 2, 3]).pipeThrough(copy)) results.push(value);
+    same(results, [2, 4, 6]);
+  },
+  async "a locked stream is not transferred, nor a transform with a side of it"() {
+    const stream = new ReadableStream();
+    stream.getReader();
+    throws("DataCloneError", () => structuredClone(stream, { transfer: [stream] }));
+    throws("DataCloneError", () => structuredClone(new ReadableStream()));
+    for (const side of ["readable", "writable"]) {
+      const transform = new TransformStream();
+      for (const transfer of [[transform, transform[side]], [transform[side], transform]]) {
+        throws("DataCloneError", () => structuredClone(null, { transfer }));
+      }
+    }
+  },
+  async "a stream goes through a port"() {
+    const { port1, port2 } = new MessageChannel();
+    const stream = ReadableStream.from(["x"]);
+    port1.postMessage({ stream }, [stream]);
+    const { data, ports } = await new Promise((resolve) => (port2.onmessage = resolve));
+    equal(ports.length, 0);
+    equal((await data.stream.getReader().read()).value, "x");
+    port1.close();
   },
 };
