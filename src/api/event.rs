@@ -283,6 +283,8 @@ fn latin1(scope: &mut PinScope<'_, '_>, array: Local<'_, v8::Array>, index: u32)
 fn stream_write(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let token = token(scope, &args);
     let Some(bytes) = value::bytes(scope, &args, 1, <[u8]>::to_vec) else { return };
+    // It was the last that anybody needed the chunk for.
+    runtime::hasten_collection(scope, bytes.len());
     let state = runtime::state(scope);
     let Some(chunks) = state.chunks(token) else { return rv.set_bool(false) };
     if bytes.is_empty() {
