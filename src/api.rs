@@ -217,8 +217,8 @@ const PARTS: &[Part] = &[
             extension!("crypto/subtle"),
             extension!("crypto", crypto::OPS),
         ],
-        interfaces: &["Crypto", "CryptoKey", "SubtleCrypto", "crypto"],
-        members: &["cryptoAlgorithms", "cryptoHashes"],
+        interfaces: &["Crypto", "CryptoKey", "SubtleCrypto"],
+        members: &["crypto", "cryptoAlgorithms", "cryptoHashes"],
         ..Part::NONE
     },
     Part { scripts: &[extension!("crypto/digest_stream", crypto::sha::OPS)], members: &["DigestStream"], ..Part::NONE },

@@ -55,5 +55,5 @@
   defineInterface(Crypto);
 
   nano.expose("Crypto", Crypto);
-  nano.expose("crypto", new Crypto(internal));
+  nano.crypto = new Crypto(internal);
 });

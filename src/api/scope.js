@@ -25,10 +25,11 @@
 
   nano.expose("Navigator", Navigator);
   const navigator = new Navigator(internal);
-  nano.exposeAttribute("navigator", () => navigator);
-  nano.exposeAttribute("self", () => nano.global);
-  nano.exposeAttribute("performance", () => nano.performance.object);
-  nano.exposeAttribute("scheduler", () => nano.scheduler);
+  nano.exposeReplaceable("navigator", () => navigator);
+  nano.exposeReadOnly("crypto", () => nano.crypto);
+  nano.exposeReplaceable("self", () => nano.global);
+  nano.exposeReplaceable("performance", () => nano.performance.object);
+  nano.exposeReplaceable("scheduler", () => nano.scheduler);
 
   const handlers = {
     get onerror() {

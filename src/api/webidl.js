@@ -343,11 +343,20 @@
     return { __proto__: nano, ops: { __proto__: nano.ops }, exposed, expose, exposeOperation: expose };
   };
 
-  /**
-   * Puts an attribute into the global scope that is read only but [Replaceable] (§3.4.6): to set it makes it a property like
-   * any other. `read` gives its value.
-   */
-  nano.exposeAttribute = (name, read) => {
+  /** Puts an attribute into the global scope that is read only. `read` gives its value. */
+  nano.exposeReadOnly = (name, read) => {
+    const attribute = {
+      get [name]() {
+        requireGlobal(this);
+        return read();
+      },
+    };
+    const { get } = ReflectGetOwnPropertyDescriptor(attribute, name);
+    ObjectDefineProperty(global, name, { __proto__: null, get, set: undefined, enumerable: true, configurable: true });
+  };
+
+  /** The same where it is [Replaceable] (§3.4.6): to set it makes it a property like any other. */
+  nano.exposeReplaceable = (name, read) => {
     const attribute = {
       get [name]() {
         requireGlobal(this);

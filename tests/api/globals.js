@@ -27,6 +27,13 @@ export const tests = {
     ok(!Object.keys(globalThis).includes("Headers"));
     ok(Object.keys(globalThis).includes("setTimeout"));
   },
+  "crypto is an attribute that stays"() {
+    const { get, set, enumerable } = Object.getOwnPropertyDescriptor(globalThis, "crypto");
+    ok(enumerable && set === undefined);
+    equal(get.name, "get crypto");
+    throws(TypeError, () => (globalThis.crypto = 1));
+    throws(TypeError, () => get.call({}));
+  },
   "nothing makes code of text"() {
     throws(EvalError, () => eval("1"));
     throws(EvalError, () => new Function("1"));
