@@ -44,7 +44,7 @@ fn a_request_is_sent_as_it_is_written() {
     let expected = serde_json::json!({
         "x-own": "a", "cookie": "b=c", "host": format!("127.0.0.1:{}", upstream.port), "content-length": "5",
         "content-type": "text/plain;charset=UTF-8", "accept": "*/*", "user-agent": concat!("nano/", env!("CARGO_PKG_VERSION")),
-        "accept-encoding": "gzip, deflate, br, zstd",
+        "accept-language": "*", "accept-encoding": "gzip, deflate, br, zstd",
     });
     assert_eq!(echo["headers"], expected);
 }
