@@ -176,6 +176,12 @@ fn cookies_stay_apart_and_any_header_is_shown() {
 }
 
 #[test]
+fn a_header_that_cannot_be_sent_is_named() {
+    let nano = app("fetch('http://127.0.0.1/', { headers: { good: 'a\\tb', bad: 'a\\x01b' } }).catch(String)");
+    nano.get("a", "/").says("TypeError: the header bad has a control character, as none may");
+}
+
+#[test]
 fn connections_are_used_again() {
     let upstream = Upstream::echo();
     let nano = app(&format!("fetch('{}').then((r) => r.json()).then((r) => r.target)", upstream.url("/x")));
