@@ -130,6 +130,7 @@ const PARTS: &[Part] = &[
     Part {
         scripts: &[extension!("text_streams")],
         interfaces: &["TextDecoderStream", "TextEncoderStream"],
+        members: &["decodeStream"],
         ..Part::NONE
     },
     Part {

@@ -213,6 +213,10 @@
       return streams.wrap(this.#pieces.stream());
     }
 
+    textStream() {
+      return nano.decodeStream(this.#pieces.stream());
+    }
+
     text() {
       if (!isBlob(this)) return illegal();
       return promiseCall(() => decode(this.#pieces.peek()), undefined, []);

@@ -365,6 +365,12 @@
       text() {
         return consume(this, text, unchanged);
       },
+
+      textStream() {
+        const body = bodyOf(this);
+        if (body !== null && body.unusable) throw new TypeError("the body was already read, or is locked to a reader");
+        return nano.decodeStream(body === null ? nano.streams.createFull(undefined) : body.stream);
+      },
     };
     const names = ReflectOwnKeys(members);
     for (let i = 0; i < names.length; i++) {

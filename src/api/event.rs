@@ -252,8 +252,13 @@ pub(super) fn header_map(scope: &mut PinScope<'_, '_>, flat: Local<'_, v8::Array
         let (name, value) = (latin1(scope, flat, index), latin1(scope, flat, index + 1));
         let name = name.and_then(|name| HeaderName::from_bytes(&name).ok());
         let value = value.and_then(|value| HeaderValue::from_maybe_shared(Bytes::from(value)).ok());
-        let (Some(name), Some(value)) = (name, value) else {
+        // By Fetch, Headers takes control characters, which no field may have on its way (RFC 9110 §5.5).
+        let Some(name) = name else {
             value::throw_type_error(scope, "not a header");
+            return None;
+        };
+        let Some(value) = value else {
+            value::throw_type_error(scope, &format!("the header {name} has a control character, as none may"));
             return None;
         };
         headers.append(name, value);

@@ -178,6 +178,7 @@
       }
       const headers = without(this.#headers, isNanos);
       add(headers, "accept", "*/*");
+      add(headers, "accept-language", "*");
       add(headers, "user-agent", ops.fetch_user_agent());
       add(headers, "accept-encoding", has(headers, "range") ? "identity" : "gzip, deflate, br, zstd");
       const id = ++lastId;

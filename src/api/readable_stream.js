@@ -110,6 +110,17 @@
       }
     }
 
+    /** `closed` for an app, which is to hear of a body's end even if it reads no further. */
+    watch() {
+      const { stream } = this;
+      if (stream !== undefined && stream.native !== undefined) {
+        // Rust would not know of what is queued here.
+        stream.native = undefined;
+        stream.controller.readAhead();
+      }
+      return this.closed.promise;
+    }
+
     /** §4.9.3 ReadableStreamDefaultReaderRelease, ReadableStreamBYOBReaderRelease. */
     release() {
       const { stream } = this;
@@ -227,6 +238,12 @@
 
     clearAlgorithms() {
       this.pullAlgorithm = this.cancelAlgorithm = undefined;
+    }
+
+    /** From now on, a chunk is asked for before anybody wants it. */
+    readAhead() {
+      this.highWaterMark = 1;
+      this.callPullIfNeeded();
     }
 
     shouldPull() {

@@ -227,7 +227,7 @@
 
     get closed() {
       if (!isObject(this) || !(#reader in this)) return illegal();
-      return this.#reader.closed.promise;
+      return this.#reader.watch();
     }
 
     cancel(reason = undefined) {

@@ -35,6 +35,9 @@
     }
   }
 
+  /** §2.2.1 "CORS-safelisted method". */
+  const isSafelisted = (method) => method === "GET" || method === "HEAD" || method === "POST";
+
   // The members of RequestInit that are plain values: what they may be, and what they are if nobody says.
   const modes = ["navigate", "same-origin", "no-cors", "cors"];
   const credentials = ["omit", "same-origin", "include"];
@@ -102,6 +105,9 @@
       }
       if (window !== undefined && window !== null) throw new TypeError("Request: window can only be null");
       this.#method = method === undefined ? (from === undefined ? "GET" : from.method) : toMethod(method);
+      if (this.#options.mode === "no-cors" && !isSafelisted(this.#method)) {
+        throw new TypeError(`Request: ${this.#method} cannot be sent in mode "no-cors"`);
+      }
 
       if (signal !== undefined) this.#follows = signal === null ? undefined : signal;
       else if (from !== undefined) this.#follows = from.signal;

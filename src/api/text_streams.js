@@ -1,10 +1,10 @@
 "use strict";
-// TextEncoderStream and TextDecoderStream: Encoding Standard §7.5 to §7.7.
+// TextEncoderStream and TextDecoderStream: Encoding Standard §7.5 to §7.7. What textStream() gives goes the same way.
 
 (function (nano) {
   const { createTransform, genericTransform } = nano.transforms;
   const {
-    ReflectApply, StringPrototypeCharCodeAt, StringPrototypeSlice, TypeError,
+    ReflectApply, StringPrototypeCharCodeAt, StringPrototypeSlice, TypeError, markHandled,
   } = nano.primordials;
   const { DOMString, defineInterface } = nano.webidl;
   const { TextDecoder, decodeWith: decode, encode, encodingOf, fatalOf, ignoreBOMOf } = nano.encoding;
@@ -47,6 +47,20 @@
 
   const more = { __proto__: null, stream: true };
 
+  /** §7.7: a transform that decodes what is written by a TextDecoder. */
+  function decoding(decoder) {
+    const give = (text, transform) => {
+      if (text !== "") transform.enqueue(text);
+    };
+    return createTransform(
+      (chunk, transform) => {
+        if (chunk === undefined) throw new TypeError("TextDecoderStream: a chunk is no ArrayBuffer and no view");
+        give(ReflectApply(decode, decoder, [chunk, more]), transform);
+      },
+      (transform) => give(ReflectApply(decode, decoder, []), transform),
+    );
+  }
+
   let decoderSides;
 
   class TextDecoderStream {
@@ -54,18 +68,8 @@
     #transform;
 
     constructor(label = "utf-8", options = undefined) {
-      const decoder = new TextDecoder(label, options);
-      const give = (text, transform) => {
-        if (text !== "") transform.enqueue(text);
-      };
-      this.#decoder = decoder;
-      this.#transform = createTransform(
-        (chunk, transform) => {
-          if (chunk === undefined) throw new TypeError("TextDecoderStream: a chunk is no ArrayBuffer and no view");
-          give(ReflectApply(decode, decoder, [chunk, more]), transform);
-        },
-        (transform) => give(ReflectApply(decode, decoder, []), transform),
-      );
+      this.#decoder = new TextDecoder(label, options);
+      this.#transform = decoding(this.#decoder);
     }
 
     get encoding() {
@@ -89,6 +93,15 @@
   genericTransform(TextDecoderStream, (stream) => decoderSides(stream));
   defineInterface(TextEncoderStream);
   defineInterface(TextDecoderStream);
+
+  const pipeOptions = { preventAbort: false, preventCancel: false, preventClose: false, signal: undefined };
+
+  /** Fetch §5.3 and File API §3.3 "textStream()": a ReadableStream of the text that the bytes of `source` are. */
+  nano.decodeStream = (source) => {
+    const { readable, writable } = decoding(new TextDecoder());
+    markHandled(nano.pipeTo(source, writable, pipeOptions));
+    return nano.streams.wrap(readable);
+  };
 
   nano.expose("TextEncoderStream", TextEncoderStream);
   nano.expose("TextDecoderStream", TextDecoderStream);

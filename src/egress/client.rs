@@ -1,5 +1,5 @@
 //! One exchange: a request over a connection of the pool's, and once more over a fresh one where the server had closed
-//! the first behind our back, or says that it did nothing with the request.
+//! the first behind our back, or says that it did nothing with the request or is not the one to ask (421).
 
 use std::error::Error as _;
 use std::io;
@@ -110,7 +110,18 @@ impl Client {
                 () = endless.notified() => return Err(Failure::Informational),
             };
             let mut error = match sent {
-                Ok(response) => return answer(response, lease),
+                Ok(response) => {
+                    let answer = answer(response, lease)?;
+                    match again {
+                        // Fetch §4.6 "HTTP-network-or-cache fetch" step 12: it may be the connection that is misdirected.
+                        Some(again) if answer.status == StatusCode::MISDIRECTED_REQUEST && !fresh => {
+                            answer.body.discard();
+                            (body, fresh) = (again, true);
+                            continue;
+                        }
+                        _ => return Ok(answer),
+                    }
+                }
                 Err(error) => error,
             };
             // A connection that was used before may have been closed just when it was used again: what was not sent at

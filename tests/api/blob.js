@@ -33,6 +33,12 @@ export const tests = {
     equal(await small.text(), "abc");
     ok((await small.bytes()).buffer !== (await small.bytes()).buffer);
   },
+  async "it reads as a stream of text, as often as it is asked to"() {
+    const blob = new Blob(["\ufeff\u00e4", "b"]);
+    for (let i = 0; i < 2; i++) equal((await Array.fromAsync(blob.textStream())).join(""), "\u00e4b");
+    equal((await Array.fromAsync(new Blob().textStream())).length, 0);
+    throws(TypeError, () => Blob.prototype.textStream.call({}));
+  },
   async "parts are converted before bytes are read, options by name"() {
     const order = [];
     const bytes = utf8.encode("a");

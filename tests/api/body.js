@@ -20,6 +20,26 @@ export const tests = {
     equal(buffer.byteLength, 3);
     await rejects(SyntaxError, new Response("{").json());
   },
+  async "a body reads as a stream of text"() {
+    const textOf = async (body) => (await Array.fromAsync(new Response(body).textStream())).join("|");
+    equal(await textOf("h\u00e4h"), "h\u00e4h");
+    // A character that is cut in two, and half a one at the end.
+    equal(await textOf(stream(new Uint8Array([0xef, 0xbb, 0xbf, 0x61, 0xc3]), new Uint8Array([0xa4, 0xc3]))), "a|\u00e4|\ufffd");
+    equal(await textOf(null), "");
+    const response = new Response("x");
+    const text = response.textStream();
+    ok(response.bodyUsed && response.body.locked);
+    throws(TypeError, () => response.textStream());
+    equal((await Array.fromAsync(text)).join(), "x");
+    throws(TypeError, () => Response.prototype.textStream.call({}));
+    await rejects(TypeError, textOf(stream("no bytes")));
+    const failing = new ReadableStream({ pull: () => Promise.reject(new RangeError("broken")) });
+    await rejects(RangeError, textOf(failing));
+    const cancelled = await new Promise((resolve) => {
+      new Response(new ReadableStream({ cancel: resolve })).textStream().cancel("enough");
+    });
+    equal(cancelled, "enough");
+  },
   async "no body reads as nothing"() {
     equal(new Response().body, null);
     equal(await new Response().text(), "");

@@ -1,6 +1,7 @@
 //! `fetch()` over real sockets: what is sent and what comes back, redirects, bodies, connections, aborting.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,7 @@ fn a_request_is_sent_as_it_is_written() {
     let expected = serde_json::json!({
         "x-own": "a", "cookie": "b=c", "host": format!("127.0.0.1:{}", upstream.port), "content-length": "5",
         "content-type": "text/plain;charset=UTF-8", "accept": "*/*", "user-agent": concat!("nano/", env!("CARGO_PKG_VERSION")),
-        "accept-encoding": "gzip, deflate, br, zstd",
+        "accept-language": "*", "accept-encoding": "gzip, deflate, br, zstd",
     });
     assert_eq!(echo["headers"], expected);
 }
@@ -175,6 +176,12 @@ fn cookies_stay_apart_and_any_header_is_shown() {
 }
 
 #[test]
+fn a_header_that_cannot_be_sent_is_named() {
+    let nano = app("fetch('http://127.0.0.1/', { headers: { good: 'a\\tb', bad: 'a\\x01b' } }).catch(String)");
+    nano.get("a", "/").says("TypeError: the header bad has a control character, as none may");
+}
+
+#[test]
 fn connections_are_used_again() {
     let upstream = Upstream::echo();
     let nano = app(&format!("fetch('{}').then((r) => r.json()).then((r) => r.target)", upstream.url("/x")));
@@ -200,6 +207,43 @@ fn a_connection_that_was_closed_while_idle_is_replaced() {
 }
 
 #[test]
+fn a_misdirected_request_is_sent_once_more_over_another_connection() {
+    // Each connection is asked once, and the first one refuses.
+    let serve = |refusals: usize| {
+        let asked = AtomicUsize::new(0);
+        Upstream::answering(move |_| match asked.fetch_add(1, Ordering::SeqCst) < refusals {
+            true => b"HTTP/1.1 421 Misdirected Request\r\ncontent-length: 2\r\n\r\nno".to_vec(),
+            false => ok("", "yes"),
+        })
+    };
+    let ask = |upstream: &Upstream, body: &str| {
+        let init = format!("{{ method: 'POST', duplex: 'half', body: {body} }}");
+        let answer = "then(async (r) => `${r.status} ${await r.text()}`)";
+        app(&format!("fetch('{}', {init}).{answer}", upstream.url("/"))).get("a", "/").text()
+    };
+    for (refusals, body, told, connections) in [
+        (1, "'x'", "200 yes", 2),
+        (2, "'x'", "421 no", 2),
+        // What it was is gone.
+        (1, "new Blob(['x']).stream()", "421 no", 1),
+    ] {
+        let upstream = serve(refusals);
+        assert_eq!(ask(&upstream, body), told, "{body}");
+        assert_eq!(upstream.connections().0, connections, "{body}");
+    }
+}
+
+#[test]
+fn a_length_that_is_said_twice_is_one_length() {
+    let upstream = Upstream::answering(|_| ok("content-length: 5\r\n", "hello"));
+    let nano = app(&format!(
+        "fetch('{}').then(async (r) => `${{r.headers.get('content-length')}} ${{await r.text()}}`)",
+        upstream.url("/")
+    ));
+    nano.get("a", "/").says("5, 5 hello");
+}
+
+#[test]
 fn a_response_that_breaks_off_is_an_error_after_what_came() {
     let upstream = Upstream::start(|mut peer: Peer| {
         peer.request();
@@ -215,6 +259,25 @@ fn a_response_that_breaks_off_is_an_error_after_what_came() {
     ));
     nano.get("a", "/").says("hello TypeError: fetch failed");
     nano.console("fetch response:");
+}
+
+#[test]
+fn whoever_waits_for_the_end_of_a_response_hears_of_it_without_reading_on() {
+    for (length, end) in [(100, "TypeError: fetch failed"), (5, "closed")] {
+        let upstream = Upstream::start(move |mut peer: Peer| {
+            peer.request();
+            peer.write(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\nhello"));
+        });
+        let nano = app(&format!(
+            "fetch('{}').then(async (r) => {{
+                const reader = r.body.getReader();
+                await reader.read();
+                return reader.closed.then(() => 'closed', String);
+            }})",
+            upstream.url("/")
+        ));
+        nano.get("a", "/").says(end);
+    }
 }
 
 #[test]
