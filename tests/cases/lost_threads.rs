@@ -28,8 +28,8 @@ fn wait_until_parked(nano: &Nano) {
 
 /// Checks that the client of `script` is answered, that its thread is parked, and that nano ends in order all the same.
 #[track_caller]
-fn is_parked(script: &str) -> Nano {
-    let (mut nano, answer) = beside_a_neighbour(LIMITS, script);
+fn is_parked(limits: &str, script: &str) -> Nano {
+    let (mut nano, answer) = beside_a_neighbour(limits, script);
     answer.fails(503, "cpu_limit");
     wait_until_parked(&nano);
     wait_for_rest(&nano);
@@ -42,7 +42,7 @@ fn is_parked(script: &str) -> Nano {
 
 #[track_caller]
 fn is_parked_and_nano_ends(script: &str) {
-    let mut nano = is_parked(script);
+    let mut nano = is_parked(LIMITS, script);
     assert_eq!(nano.term().code(), Some(0));
 }
 
@@ -96,7 +96,9 @@ fn a_text_without_end_is_parked() {
 
 #[test]
 fn memory_of_a_parked_thread_counts_for_its_app() {
-    let nano = is_parked(r#""x".repeat(2 ** 28).replaceAll("x", "yy");"#);
+    // So much that CPU time is what it runs out of first.
+    let limits = format!(r#"{LIMITS} memory="2GiB""#);
+    let nano = is_parked(&limits, r#""x".repeat(2 ** 28).replaceAll("x", "yy");"#);
     assert!(nano.metric("nano_isolate_memory_bytes", &[("app", "bad")]) > f64::from(100 << 20));
 }
 
@@ -138,7 +140,7 @@ fn a_client_does_not_wait_for_its_lost_thread() {
 
 #[test]
 fn an_app_with_a_parked_thread_can_be_reloaded_and_removed() {
-    let mut nano = is_parked(ENDLESS);
+    let mut nano = is_parked(LIMITS, ENDLESS);
     assert!(nano.change(|setup| setup.app("bad", "", &says("mended"))));
     nano.get("bad", "/").says("mended");
     assert!(nano.change(|setup| setup.without("bad")));
