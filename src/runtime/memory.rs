@@ -6,7 +6,7 @@
 
 use std::alloc::{self, Layout};
 use std::ffi::{c_char, c_void};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::turn::Verdict;
@@ -20,11 +20,13 @@ const HEADROOM: usize = 1280 << 20;
 pub(super) struct Buffers {
     used: AtomicUsize,
     limit: AtomicUsize,
+    /// Whether V8 has been refused a buffer since its last collection.
+    refused: AtomicBool,
 }
 
 impl Buffers {
     pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), limit: AtomicUsize::new(limit) })
+        Arc::new(Self { used: AtomicUsize::new(0), limit: AtomicUsize::new(limit), refused: AtomicBool::new(false) })
     }
 
     pub(super) fn set_limit(&self, limit: usize) {
@@ -62,6 +64,7 @@ static ALLOCATOR: v8::RustAllocatorVtable<Buffers> =
 
 unsafe extern "C" fn allocate(buffers: &Buffers, bytes: usize) -> *mut c_void {
     if !buffers.reserve(bytes) {
+        buffers.refused.store(true, Ordering::Relaxed);
         return std::ptr::null_mut();
     }
     // SAFETY: the layout is not empty; a null answer is V8's to handle.
@@ -74,6 +77,7 @@ unsafe extern "C" fn allocate(buffers: &Buffers, bytes: usize) -> *mut c_void {
 
 unsafe extern "C" fn allocate_uninitialized(buffers: &Buffers, bytes: usize) -> *mut c_void {
     if !buffers.reserve(bytes) {
+        buffers.refused.store(true, Ordering::Relaxed);
         return std::ptr::null_mut();
     }
     // SAFETY: the layout is not empty; a null answer is V8's to handle.
@@ -282,7 +286,7 @@ pub(super) fn sample(isolate: &mut v8::Isolate, worker: &Worker, more: usize) ->
 pub(super) fn watch(isolate: &mut v8::Isolate, worker: &Arc<Worker>) {
     let data = Arc::as_ptr(worker).cast_mut().cast::<c_void>();
     isolate.add_near_heap_limit_callback(near_heap_limit, data);
-    isolate.add_gc_epilogue_callback(collected, data, v8::GCType::kGCTypeMarkSweepCompact);
+    isolate.add_gc_epilogue_callback(collected, data, v8::GCType::kGCTypeAll);
     isolate.set_oom_error_handler(out_of_memory);
 }
 
@@ -296,19 +300,27 @@ pub(super) fn lower_limit(isolate: &mut v8::Isolate, worker: &Arc<Worker>, limit
 unsafe extern "C" fn near_heap_limit(data: *mut c_void, current: usize, _initial: usize) -> usize {
     // SAFETY: `data` is the isolate's worker, which outlives it.
     let worker = unsafe { &*data.cast::<Worker>() };
+    if worker.buffers.refused.load(Ordering::Relaxed) {
+        // The heap may be as good as empty: this is V8's last attempt to make room for a buffer, before a `RangeError`.
+        return current;
+    }
     worker.convict(Verdict::Memory);
     current.saturating_add(HEADROOM)
 }
 
-/// After a full collection: what is left is in use.
+/// After a collection. If it was a full one, what is left is in use.
 unsafe extern "C" fn collected(
     isolate: v8::UnsafeRawIsolatePtr,
-    _kind: v8::GCType,
+    kind: v8::GCType,
     _flags: v8::GCCallbackFlags,
     data: *mut c_void,
 ) {
     // SAFETY: `data` is the isolate's worker, which outlives it; V8 passes its live isolate.
     let (worker, isolate) = unsafe { (&*data.cast::<Worker>(), v8::Isolate::ref_from_raw_isolate_ptr(&isolate)) };
+    worker.buffers.refused.store(false, Ordering::Relaxed);
+    if kind != v8::GCType::kGCTypeMarkSweepCompact {
+        return;
+    }
     // SAFETY: reading statistics changes nothing that the collector, which is done, relies on.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate.as_raw_isolate_ptr()) };
     let usage = Usage::read(&mut isolate, worker);

@@ -62,6 +62,18 @@ fn a_string_split_into_more_than_v8_can_hold_does_not_take_the_process_along() {
 }
 
 #[test]
+fn a_buffer_beyond_the_limit_is_a_range_error() {
+    let script = "let errors = 0; for (const bytes of [2 ** 26, 2 ** 30, 2 ** 32]) { \
+                  try { new ArrayBuffer(bytes) } catch (error) { errors += error instanceof RangeError } } return errors;";
+    let app = answers(&format!("(() => {{ {script} }})()"));
+    let nano = Setup::new().app("bad", &format!("limits isolates=1 {MEMORY}"), &app).start();
+    for _ in 0..3 {
+        nano.get("bad", "/").says("3");
+    }
+    assert_eq!(nano.metric("nano_isolate_terminations_total", &[("app", "bad"), ("reason", "memory_limit")]), 0.0);
+}
+
+#[test]
 fn array_buffers_that_grow_end() {
     never_gets_the_memory("const all = []; for (;;) all.push(new Uint8Array(4 << 20).fill(1));");
 }
