@@ -10,7 +10,7 @@
     ReflectOwnKeys, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSet, Uint8Array, isObject, newList,
     newPromise, push, uponPromise,
   } = nano.primordials;
-  const { USVString, bytesOf, getByteLength, isUint8Array } = nano.webidl;
+  const { USVString, getByteLength, heldBytes, isUint8Array } = nano.webidl;
   const { encode, decode } = encoding;
   const { isSearchParams, serializeSearchParams } = nano.url;
 
@@ -256,7 +256,7 @@
   function extract(object) {
     if (typeof object === "string") return { body: fromText(object), type: TEXT };
     if (isObject(object)) {
-      const bytes = bytesOf(object);
+      const bytes = heldBytes(object);
       if (bytes !== undefined) {
         return { body: new Body(new Uint8Array(bytes), 0, undefined), type: undefined };
       }

@@ -5,11 +5,11 @@
 (function (nano) {
   const { TransformStream, enqueue, sidesOf } = nano.transforms;
   const { Number, NumberIsSafeInteger, TypeError, Uint8Array } = nano.primordials;
-  const { bytesOf, defineInterface, getByteLength, requireArguments } = nano.webidl;
+  const { defineInterface, getByteLength, heldBytes, requireArguments } = nano.webidl;
 
   /** A copy of a chunk's bytes. */
   function toBytes(chunk) {
-    const bytes = bytesOf(chunk);
+    const bytes = heldBytes(chunk);
     if (bytes === undefined) throw new TypeError("the stream takes nothing but ArrayBuffers and views of them");
     return new Uint8Array(bytes);
   }

@@ -160,7 +160,7 @@
     return value;
   }
 
-  /** A `Uint8Array` over the bytes a BufferSource holds now; none if it has been detached. */
+  /** A `Uint8Array` over the bytes a BufferSource holds now, none if it has been detached; or undefined, as `bytesOf`. */
   function heldBytes(source) {
     const buffer = bufferOf(source);
     // A shared buffer, as a WebAssembly memory may have, is never detached.

@@ -182,4 +182,9 @@ export const tests = {
     const chunk = utf8.encode("x");
     equal((await new Response(stream(...new Array(20000).fill(chunk))).text()).length, 20000);
   },
+  async "a detached buffer has no bytes"() {
+    const view = new Uint8Array(8);
+    structuredClone(null, { transfer: [view.buffer] });
+    for (const body of [view, view.buffer]) equal(await new Response(body).text(), "");
+  },
 };
