@@ -3,9 +3,12 @@
 // body is of a known length says so.
 
 (function (nano) {
-  const { TransformStream, enqueue, sidesOf } = nano.transforms;
-  const { Number, NumberIsSafeInteger, TypeError, Uint8Array } = nano.primordials;
+  const { Transform, TransformStream, internal, sidesOf } = nano.transforms;
+  const { Number, NumberIsSafeInteger, PromiseResolve, TypeError, Uint8Array } = nano.primordials;
   const { defineInterface, getByteLength, heldBytes, requireArguments } = nano.webidl;
+  const { extractHighWaterMark, extractSizeAlgorithm, toStrategy } = nano.queuing;
+
+  const nothing = () => {};
 
   /** A copy of a chunk's bytes. */
   function toBytes(chunk) {
@@ -21,16 +24,21 @@
     #left = Infinity;
 
     constructor(strategy = undefined) {
+      const options = toStrategy(strategy);
       const transform = (chunk, controller) => {
         const bytes = toBytes(chunk);
-        if (getByteLength(bytes) > this.#left) throw new TypeError("FixedLengthStream: too many bytes were written");
-        this.#left -= getByteLength(bytes);
-        enqueue(controller, bytes);
+        const length = getByteLength(bytes);
+        if (length > this.#left) throw new TypeError("FixedLengthStream: too many bytes were written");
+        this.#left -= length;
+        if (length > 0) controller.enqueue(bytes);
       };
       const flush = () => {
         if (this.#left !== 0 && this.#left !== Infinity) throw new TypeError("FixedLengthStream: too few bytes were written");
       };
-      super({ __proto__: null, transform, flush }, strategy);
+      const writableMark = extractHighWaterMark(options, 1);
+      const writableSize = extractSizeAlgorithm(options);
+      const strategies = { writableMark, writableSize, readableMark: 0, readableSize: undefined };
+      super(internal, new Transform({ transform, flush, cancel: nothing }, PromiseResolve(), strategies));
     }
 
     static {

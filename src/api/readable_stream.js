@@ -297,6 +297,11 @@
       this.stream.close();
     }
 
+    /** §9.1.1 "close" a ReadableStream, for sources of our own. */
+    end() {
+      this.close();
+    }
+
     enqueue(chunk) {
       if (!this.canCloseOrEnqueue) return;
       const { reader } = this.stream;

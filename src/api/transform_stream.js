@@ -7,7 +7,7 @@
   const {
     PromisePrototypeThen, PromiseResolve, TypeError, newPromise, promiseCall, uponPromise,
   } = nano.primordials;
-  const { Controller, Stream } = nano.streams;
+  const { ByteController, Controller, Stream } = nano.streams;
   const { createWritable } = nano.writable;
 
   const one = () => 1;
@@ -30,7 +30,8 @@
 
     /**
      * §6.4.1 InitializeTransformStream. `transform(chunk, this)`, `flush(this)` and `cancel(reason)` are what the
-     * transformer does; neither side goes on before `started` has settled.
+     * transformer does; neither side goes on before `started` has settled. Without `readableSize` the readable side is a
+     * byte stream.
      */
     constructor({ transform, flush, cancel }, started, strategies) {
       this.#transform = transform;
@@ -47,7 +48,8 @@
         strategies.writableSize,
         started,
       );
-      const controller = new Controller(
+      const Kind = strategies.readableSize === undefined ? ByteController : Controller;
+      const controller = new Kind(
         this.readable,
         () => this.#pull(),
         (reason) => this.#cancelReadable(reason),
@@ -166,7 +168,7 @@
         [this],
         () => {
           if (readable.state === "errored") throw readable.storedError;
-          readable.controller.close();
+          readable.controller.end();
         },
         (error) => readable.controller.error(error),
       );

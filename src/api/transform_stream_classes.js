@@ -19,6 +19,7 @@
 
     constructor(transformer = undefined, writableStrategy = undefined, readableStrategy = undefined) {
       if (transformer === internal) {
+        // What has the two sides.
         this.#stream = writableStrategy;
         return;
       }
@@ -141,14 +142,12 @@
     }
   }
 
-  const { enqueue } = TransformStreamDefaultController.prototype;
-
   defineInterface(TransformStream);
   defineInterface(TransformStreamDefaultController);
 
   transforms.genericTransform = genericTransform;
   transforms.TransformStream = TransformStream;
-  transforms.enqueue = (controller, chunk) => ReflectApply(enqueue, controller, [chunk]);
+  transforms.internal = internal;
   nano.expose("TransformStream", TransformStream);
   nano.expose("TransformStreamDefaultController", TransformStreamDefaultController);
 });

@@ -19,6 +19,27 @@ export const tests = {
     ok(new FixedLengthStream(1) instanceof IdentityTransformStream);
     ok(new IdentityTransformStream() instanceof TransformStream);
   },
+  async "readers may bring their own buffers"() {
+    const { readable, writable } = new IdentityTransformStream();
+    const reader = readable.getReader({ mode: "byob" });
+    const writer = writable.getWriter();
+    const written = [new Uint8Array([1, 2, 3]), new Uint8Array(0), new Uint8Array([4])].map((chunk) => writer.write(chunk));
+    same([...(await reader.read(new Uint8Array(2))).value], [1, 2]);
+    same([...(await reader.read(new Uint8Array(2), { min: 2 })).value], [3, 4]);
+    await Promise.all([...written, writer.close()]);
+    const { done, value } = await reader.read(new Uint8Array(2));
+    ok(done && value.length === 0);
+  },
+  async "a write waits for its reader"() {
+    const { readable, writable } = new IdentityTransformStream();
+    const writer = writable.getWriter();
+    let isWritten = false;
+    const written = writer.write(new Uint8Array([1])).then(() => (isWritten = true));
+    await scheduler.wait(5);
+    equal(isWritten, false);
+    await readable.getReader().read();
+    await written;
+  },
   async "nothing but bytes"() {
     const { readable, writable } = new IdentityTransformStream();
     const reading = readable.getReader().read();
