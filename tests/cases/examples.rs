@@ -42,6 +42,7 @@ fn examples() -> Nano {
              }\n\
              app \"upload\" \"examples/upload\" { host \"upload.localhost\"; limits body=\"1MiB\"; }\n\
              app \"markdown\" \"examples/markdown\" { host \"markdown.localhost\"; }\n\
+             app \"rewrite\" \"examples/rewrite\" { host \"rewrite.localhost\"; }\n\
              app \"stream\" \"examples/stream\" { listen \"stream\"; }\n",
         )
         .start()
@@ -56,6 +57,23 @@ fn hello_greets() {
     let answer = examples().get("anything", "/");
     assert_eq!(answer.status, 200);
     assert!(answer.text().to_lowercase().contains("hello"));
+}
+
+#[test]
+fn a_page_is_rewritten() {
+    let nano = examples();
+    let answer = nano.send(&Request::get("", "/").header("host", "rewrite.localhost"));
+    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    let page = answer.text();
+    for part in [
+        r#"<a href="https://example.com/" rel="noopener nofollow">elsewhere</a> ↗, this one <a href="/about">stays</a>"#,
+        r#"<img src="cat.jpg" alt="A cat" loading="lazy">"#,
+        "<p>Made at <time>20",
+        "\n  What a slot without a filler shows.\n",
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    assert!(!page.contains("authors") && !page.contains("slot name"), "{page}");
 }
 
 #[test]
