@@ -11,7 +11,7 @@
     newPromise, push, uponPromise,
   } = nano.primordials;
   const { USVString, getByteLength, heldBytes, isUint8Array } = nano.webidl;
-  const { encode, decode } = encoding;
+  const { encode, decode, withoutBOM } = encoding;
   const { isSearchParams, serializeSearchParams } = nano.url;
 
   /** A Blob or form up to this size goes out whole, a larger one chunk by chunk. */
@@ -101,11 +101,15 @@
 
     /** The same as text ("UTF-8 decode"). */
     readText(done, fail) {
-      if (this.#stream !== undefined || this.#used || typeof this.#source !== "string") {
+      if (this.#stream !== undefined || this.#used || (typeof this.#source !== "string" && this.#token === 0)) {
         this.read((bytes) => done(decode(bytes)), fail);
         return;
       }
       this.#used = true;
+      if (this.#token !== 0) {
+        readIncomingText(this.#token, done, fail);
+        return;
+      }
       const source = this.#source;
       done(source[0] === "\ufeff" ? decode(encode(source)) : source);
     }
@@ -166,13 +170,28 @@
     return stream;
   }
 
-  /** An untouched incoming body, whole. */
-  function readIncoming(token, done, fail) {
+  /** The same as text. */
+  function readIncomingText(token, done, fail) {
+    let first;
+    try {
+      first = ops.request_text(token);
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    if (typeof first === "string") done(withoutBOM(first));
+    else readIncoming(token, (bytes) => done(decode(bytes)), fail, () => first);
+  }
+
+  /** An untouched incoming body, whole. `readFirst` gives its first chunk, as `ops.request_read` does. */
+  function readIncoming(token, done, fail, readFirst = ops.request_read) {
     const chunks = newList();
+    let readNext = readFirst;
     const readOn = () => {
       try {
         for (;;) {
-          const read = ops.request_read(token);
+          const read = readNext(token);
+          readNext = ops.request_read;
           if (isPromise(read)) {
             uponPromise(read, (chunk) => take(chunk) && readOn(), fail);
             return;
@@ -184,7 +203,7 @@
       }
     };
     const take = (chunk) => {
-      if (chunk === undefined) finish(chunks, done, fail);
+      if (chunk === undefined) finish(chunks, done, fail, true);
       else push(chunks, chunk);
       return chunk !== undefined;
     };
@@ -210,9 +229,10 @@
     });
   }
 
-  function finish(chunks, done, fail) {
+  /** `areOwn` says that nobody else has the chunks. */
+  function finish(chunks, done, fail, areOwn = false) {
     try {
-      done(concat(chunks));
+      done(areOwn && chunks.length === 1 ? chunks[0] : concat(chunks));
     } catch (error) {
       // There is no room for it.
       fail(error);

@@ -199,7 +199,7 @@
   const getter = (name) => ReflectGetOwnPropertyDescriptor(TextDecoder.prototype, name).get;
 
   nano.encoding = {
-    __proto__: null, encode, decode, decodeSniffed,
+    __proto__: null, encode, decode, decodeSniffed, withoutBOM,
     // The class and its members as they are before any app runs.
     TextDecoder, decodeWith, encodingOf: getter("encoding"), fatalOf: getter("fatal"), ignoreBOMOf: getter("ignoreBOM"),
   };

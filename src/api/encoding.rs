@@ -59,12 +59,19 @@ fn utf8_decode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
     };
     let mut storage = [0; v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP];
     let bytes = view.get_contents(&mut storage);
+    if fatal && str::from_utf8(bytes).is_err() {
+        return;
+    }
+    return_utf8(scope, &mut rv, bytes);
+}
+
+/// Returns `bytes` as text to the script, U+FFFD where they are no UTF-8; a `RangeError` if there is no room for it.
+pub(super) fn return_utf8(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, bytes: &[u8]) {
     match str::from_utf8(bytes) {
-        Ok(text) => value::return_text(scope, &mut rv, text),
-        Err(_) if fatal => {}
+        Ok(text) => value::return_text(scope, rv, text),
         // Each byte may become U+FFFD.
         Err(_) if !runtime::has_room(scope, bytes.len() * 3) => value::throw_no_room(scope),
-        Err(_) => value::return_text(scope, &mut rv, &String::from_utf8_lossy(bytes)),
+        Err(_) => value::return_text(scope, rv, &String::from_utf8_lossy(bytes)),
     }
 }
 

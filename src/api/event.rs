@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::sync::mpsc::error::TrySendError;
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
-use super::value;
+use super::{encoding, value};
 use crate::event::{BodyError, ErrorCode, RequestBody, Response, ResponseBody, is_null_body};
 use crate::plan::Level;
 use crate::runtime::{self, Op};
@@ -26,6 +26,7 @@ pub const OPS: &[Op] = crate::ops![
     request_headers,
     request_has_body,
     request_read,
+    request_text,
     respond,
     respond_stream,
     stream_write,
@@ -82,7 +83,22 @@ fn request_has_body(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
 
 /// `request_read(token)`: the next chunk as a `Uint8Array`, `undefined` after the last, or a promise of either.
 fn request_read(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    read(scope, &args, &mut rv, false);
+}
+
+/// `request_text(token)`: all of the body as text, if it is there in one piece, which small ones are: a buffer would cost
+/// as much as its text. Otherwise the same as `request_read`.
+fn request_text(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    read(scope, &args, &mut rv, true);
+}
+
+fn read(
+    scope: &mut PinScope<'_, '_>,
+    args: &FunctionCallbackArguments<'_>,
+    rv: &mut ReturnValue<'_, Value>,
+    as_text: bool,
+) {
+    let token = token(scope, args);
     let state = runtime::state(scope);
     let Some(body) = state.body(token) else { return };
     // What has arrived is taken at once, but now and then others get their turn in between.
@@ -90,6 +106,12 @@ fn request_read(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_
         let mut cx = Context::from_waker(Waker::noop());
         let read = poll_read(&mut body.borrow_mut(), &mut cx);
         if let Poll::Ready(read) = read {
+            if as_text
+                && let Some(Ok(data)) = &read
+                && body.borrow_mut().take_if(|body| body.is_end_stream()).is_some()
+            {
+                return encoding::return_utf8(scope, rv, data);
+            }
             match chunk(scope, read) {
                 Ok(chunk) => rv.set(chunk),
                 Err(error) => drop(scope.throw_exception(error)),

@@ -17,6 +17,7 @@
     request_headers: () => headers,
     request_has_body: () => true,
     request_read: () => chunks.pop(),
+    request_text: () => chunks.pop(),
     respond: () => undefined,
     fail: () => undefined,
     fail_exception: () => undefined,
