@@ -1,7 +1,7 @@
 //! Hosts and paths in the one form that routing compares: requests and claims alike.
 
 use std::borrow::Cow;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Why a host cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +72,8 @@ pub fn normalize_host(raw: &str) -> Result<Cow<'_, str>, HostError> {
     let host = if upper { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
     // To a URL all other names are what they are: only Punycode is decoded, and only a number makes an address.
     let number = host.rsplit('.').next().is_some_and(|last| last.as_bytes()[0].is_ascii_digit());
+    // Four numbers without leading zeros are what a URL writes, too.
+    let number = number && host.parse::<Ipv4Addr>().is_err();
     if (encoded || number) && !url::Host::parse(&host).is_ok_and(|seen| seen.to_string() == *host) {
         return Err(HostError::Unlike);
     }
