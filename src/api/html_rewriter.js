@@ -26,6 +26,8 @@
   const ELEMENT_HANDLERS = [["comments", 2], ["element", 1], ["text", 3]];
   const DOCUMENT_HANDLERS = [["comments", 2], ["doctype", 4], ["end", 5], ["text", 3]];
 
+  const nothing = () => {};
+
   /** Bytes that are parsed at a time. */
   const PIECE = 64 * 1024;
 
@@ -35,6 +37,13 @@
     const size = length - from < PIECE ? length - from : PIECE;
     return new Uint8Array(TypedArrayPrototypeGetBuffer(bytes), TypedArrayPrototypeGetByteOffset(bytes) + from, size);
   };
+
+  /** What `list` has at `index`, which is then forgotten. */
+  function take(list, index) {
+    const item = list[index];
+    list[index] = undefined;
+    return item;
+  }
 
   function requireBytes(chunk) {
     if (!isUint8Array(chunk)) throw new TypeError("HTMLRewriter: a stream may hold nothing but Uint8Arrays");
@@ -50,6 +59,8 @@
     #endTags = newList();
     /** Readers of the streams to be inserted. */
     #contents = newList();
+    /** The one that is being inserted. */
+    #content = undefined;
     /** The chunk under way, and how much of it was written. */
     #chunk = undefined;
     #written = 0;
@@ -96,7 +107,7 @@
 
     /** The number of a handler for an end tag. */
     addEndTag(handler) {
-      push(this.#endTags, { __proto__: null, callback: handler, self: undefined });
+      push(this.#endTags, { __proto__: null, handler, self: undefined });
       return this.#endTags.length - 1;
     }
 
@@ -176,9 +187,9 @@
     }
 
     #handle(kind, number) {
-      const { callback, self } = kind === END_TAG ? this.#endTags[number] : this.#registrations[number].handlers[kind];
+      const { handler, self } = kind === END_TAG ? take(this.#endTags, number) : this.#registrations[number].handlers[kind];
       this.#token = createToken(kind, this);
-      return ReflectApply(callback, self, [this.#token]);
+      return ReflectApply(handler, self, [this.#token]);
     }
 
     #release() {
@@ -188,7 +199,8 @@
 
     /** Inserts the content of a stream where the page stands. */
     #insert(number) {
-      this.#contents[number].readOn({
+      this.#content = take(this.#contents, number);
+      this.#content.readOn({
         chunk: (chunk, next) => {
           if (this.#isOver) return;
           try {
@@ -202,7 +214,10 @@
             this.#fail(error);
           }
         },
-        close: () => this.#goOn(),
+        close: () => {
+          this.#content = undefined;
+          this.#goOn();
+        },
         error: (error) => this.#fail(error),
       });
     }
@@ -234,7 +249,7 @@
     #fail(error) {
       if (this.#isOver) return;
       this.#close(error);
-      uponPromise(this.#reader.stream.cancel(error), undefined, () => undefined);
+      uponPromise(this.#reader.stream.cancel(error), undefined, nothing);
       this.#pulled.reject(error);
     }
 
@@ -242,8 +257,10 @@
       this.#isOver = true;
       this.#release();
       ops.rewriter_close(this.#id);
+      push(this.#contents, this.#content);
       for (let i = 0; i < this.#contents.length; i++) {
-        uponPromise(this.#contents[i].stream.cancel(reason), undefined, () => undefined);
+        const content = this.#contents[i];
+        if (content !== undefined) uponPromise(content.stream.cancel(reason), undefined, nothing);
       }
     }
   }
@@ -527,7 +544,7 @@
       const { 0: name, 1: kind } = members[i];
       const handler = given[name];
       if (handler === undefined) continue;
-      handlers[kind] = { __proto__: null, callback: callback(handler, `${what}: ${name}`), self: given };
+      handlers[kind] = { __proto__: null, handler: callback(handler, `${what}: ${name}`), self: given };
       bits |= 1 << (kind - 1);
     }
     return { __proto__: null, selector, bits, handlers };
