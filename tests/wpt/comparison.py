@@ -11,7 +11,7 @@ HEAD = """# Web Platform Tests, beside others
 
 The subtests that count for nano in [SCORE.md](SCORE.md), and the share of them that other runtimes for servers pass: the
 same bundles with the same harness, one process for each test. `tests/wpt/run --beside deno bun node workerd --save`
-writes this file; where a runtime passes a share like the best, in bold.
+writes this file. The best share of each row is in bold.
 
 """
 
