@@ -91,7 +91,7 @@
       const members = dictionary(init, "Request's options") ?? { __proto__: null };
 
       // Dictionary members are read in their order of names (Web IDL §3.2.17).
-      const { body, duplex, headers, method, signal, window } = this.#readOptions(members, from);
+      const { body, headers, method, signal, window } = this.#readOptions(members, from);
 
       if (from === undefined) {
         const record = urls.parse(text, undefined);
@@ -122,11 +122,11 @@
         throw new TypeError(`Request: ${this.#method} cannot have a body`);
       }
       if (given) {
+        if (this.#options.keepalive && nano.streams.isStream(body)) {
+          throw new TypeError("Request: with keepalive the body cannot be a stream");
+        }
         const extracted = extract(body);
         if (extracted.type !== undefined) headerLists.setContentType(this.#headers, extracted.type);
-        if (duplex === undefined && nano.streams.isStream(body)) {
-          throw new TypeError('Request: a stream for a body needs duplex: "half"');
-        }
         this.#body = extracted.body;
       } else if (inherited !== null) {
         if (inherited.unusable) throw new TypeError("Request: the body was already read, or is locked to a reader");
@@ -141,7 +141,8 @@
       const { body } = members;
       const cache = member(members.cache, caches, "Request: cache", inherited.cache);
       const sent = member(members.credentials, credentials, "Request: credentials", inherited.credentials);
-      const duplex = member(members.duplex, ["half"], "Request: duplex", undefined);
+      // Where a stream is the body the standard wants it said, for there may be another one day. Workers do without.
+      member(members.duplex, ["half"], "Request: duplex", undefined);
       const { headers } = members;
       let { integrity, keepalive, method } = members;
       integrity = integrity === undefined ? inherited.integrity : DOMString(integrity);
@@ -166,7 +167,7 @@
       this.#options = {
         cache, credentials: sent, integrity, keepalive, mode, redirect, referrer, referrerPolicy,
       };
-      return { body, duplex, headers, method, signal, window };
+      return { body, headers, method, signal, window };
     }
 
     get method() {

@@ -21,7 +21,6 @@ export const tests = {
     throws(TypeError, () => new Request("http://x", { mode: "navigate" }));
     throws(TypeError, () => new Request("http://x", { redirect: "sideways" }));
     throws(TypeError, () => new Request("http://x", { signal: {} }));
-    throws(TypeError, () => new Request("http://x", { method: "POST", body: new ReadableStream() }));
   },
   "options have their defaults"() {
     const { cache, credentials, destination, duplex, integrity, keepalive, mode, redirect, referrer } = new Request(
@@ -79,5 +78,11 @@ export const tests = {
     equal(again.signal.reason, "why");
     equal(request.clone().signal.reason, "why");
     ok(!new Request(request, { signal: null }).signal.aborted);
+  },
+  async "a stream for a body needs no duplex, as in Workers, and no keepalive"() {
+    const init = () => ({ method: "POST", body: new Response("abc").body });
+    equal(await new Request("http://x", init()).text(), "abc");
+    throws(TypeError, () => new Request("http://x", { ...init(), duplex: "full" }));
+    throws(TypeError, () => new Request("http://x", { ...init(), keepalive: true }));
   },
 };
