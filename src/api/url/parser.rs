@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::host;
 use super::percent::{self, Set};
+use super::plain;
 use super::record::{Record, default_port, is_drive, is_normalized_drive, is_special, starts_with_drive};
 
 /// Where the parser is, and what a setter has it begin with.
@@ -49,6 +50,14 @@ enum Step {
 
 /// "Basic URL parser" of a whole URL.
 pub(super) fn parse(input: &str, base: Option<&Record>) -> Result<Record, Failure> {
+    match plain::record(input) {
+        Some(url) if base.is_none() => Ok(url),
+        _ => parse_any(input, base),
+    }
+}
+
+/// The same, whatever the URL looks like.
+pub(super) fn parse_any(input: &str, base: Option<&Record>) -> Result<Record, Failure> {
     let mut url = Record::default();
     let input = input.trim_matches(|character: char| character <= ' ');
     run(&without_breaks(input), base, &mut url, None)?;
@@ -62,8 +71,10 @@ pub(super) fn change(input: &str, url: &mut Record, state: State) -> Result<(), 
 
 /// Step 3: "Remove all ASCII tab or newline from input."
 fn without_breaks(input: &str) -> Cow<'_, str> {
-    let is_break = |character: char| matches!(character, '\t' | '\n' | '\r');
-    if input.contains(is_break) { input.replace(is_break, "").into() } else { input.into() }
+    match memchr::memchr3(b'\t', b'\n', b'\r', input.as_bytes()) {
+        Some(_) => input.replace(['\t', '\n', '\r'], "").into(),
+        None => input.into(),
+    }
 }
 
 fn run(input: &str, base: Option<&Record>, url: &mut Record, only: Option<State>) -> Result<(), Failure> {
@@ -501,7 +512,10 @@ impl Parser<'_> {
 
     fn query(&mut self, byte: Option<u8>) -> Step {
         if byte.is_some() && (self.only.is_some() || byte != Some(b'#')) {
-            return Step::Next(State::Query);
+            let rest = self.rest();
+            let end = if self.only.is_some() { None } else { memchr::memchr(b'#', rest) };
+            self.at += end.unwrap_or(rest.len());
+            return Step::Again(State::Query);
         }
         let set = if self.url.is_special() { &Set::SPECIAL_QUERY } else { &Set::QUERY };
         let part = &self.input[self.from..self.at];
