@@ -9,14 +9,13 @@
     PromisePrototypeThen, PromiseReject, PromiseResolve, TypeError, markHandled, newList, newPromise, promiseCall, push,
     uponPromise,
   } = nano.primordials;
-  const { SizedQueue } = nano.queuing;
+  const { SizedQueue, one } = nano.queuing;
 
   const READABLE = "readable";
   const CLOSED = "closed";
   const ERRORED = "errored";
 
   const nothing = () => {};
-  const one = () => 1;
 
   class Stream {
     state = READABLE;
@@ -153,7 +152,10 @@
     shiftRequest() {
       const request = this.#requests[this.#first];
       this.#requests[this.#first++] = undefined;
-      if (this.#first === this.#requests.length) this.takeRequests();
+      if (this.#first === this.#requests.length) {
+        this.#requests = newList();
+        this.#first = 0;
+      }
       return request;
     }
 
@@ -287,7 +289,7 @@
         reader.shiftRequest().chunk(chunk);
       } else {
         try {
-          const size = context.callIn(this.token, this.#size, undefined, [chunk]);
+          const size = this.#size === one ? 1 : context.callIn(this.token, this.#size, undefined, [chunk]);
           this.#queue.enqueue(chunk, size);
         } catch (error) {
           this.error(error);

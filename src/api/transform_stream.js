@@ -7,10 +7,10 @@
   const {
     PromisePrototypeThen, PromiseResolve, TypeError, newPromise, promiseCall, uponPromise,
   } = nano.primordials;
+  const { one } = nano.queuing;
   const { Controller, Stream } = nano.streams;
   const { createWritable } = nano.writable;
 
-  const one = () => 1;
   const nothing = () => {};
 
   class Transform {

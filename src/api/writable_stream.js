@@ -8,7 +8,7 @@
   const {
     PromiseReject, PromiseResolve, TypeError, markHandled, newList, newPromise, promiseCall, push, uponPromise,
   } = nano.primordials;
-  const { SizedQueue } = nano.queuing;
+  const { SizedQueue, one } = nano.queuing;
 
   const WRITABLE = "writable";
   const ERRORING = "erroring";
@@ -373,7 +373,7 @@
 
     /** WritableStreamDefaultControllerGetChunkSize. */
     sizeOf(chunk) {
-      if (this.#size === undefined) return 1;
+      if (this.#size === undefined || this.#size === one) return 1;
       try {
         return context.callIn(this.#token, this.#size, undefined, [chunk]);
       } catch (error) {
@@ -460,8 +460,6 @@
       );
     }
   }
-
-  const one = () => 1;
 
   /** §5.5.1 CreateWritableStream: what `sink` has are the platform's own functions. */
   function createWritable(sink, highWaterMark, size = one, started = undefined) {
