@@ -4,7 +4,7 @@
 
 (function (nano) {
   const { ops, entry } = nano;
-  const { ReflectApply, newList, push } = nano.primordials;
+  const { PromiseReject, PromiseResolve, ReflectApply, newList, push } = nano.primordials;
 
   /** The token of the running request; 0 outside of any. */
   const current = () => ops.request_token();
@@ -18,6 +18,15 @@
       return ReflectApply(callback, self, args);
     } finally {
       ops.enter_request(previous);
+    }
+  }
+
+  /** A promise for what comes of it, as Web IDL's "invoke a callback" gives one. */
+  function promiseCallIn(token, callback, args) {
+    try {
+      return PromiseResolve(callIn(token, callback, undefined, args));
+    } catch (error) {
+      return PromiseReject(error);
     }
   }
 
@@ -35,7 +44,7 @@
   }
 
   nano.context = {
-    __proto__: null, current, callIn, onEnd, end,
+    __proto__: null, current, callIn, promiseCallIn, onEnd, end,
     // As long as nobody listens, what nobody handles is logged. Replaced by error_events.js.
     reportException,
     reportRejection: () => true,

@@ -74,8 +74,9 @@
       // The stack begins below `new.target`, and is captured once; its first line has the name of when it is first read,
       // and the message given here, which V8 keeps for that.
       const error = ReflectConstruct(Error, [text], new.target);
-      new Slots(error, DOMString(name), text);
+      // As long as it is the last property, V8 need not make a dictionary of the object.
       delete error.message;
+      new Slots(error, DOMString(name), text);
       return error;
     }
 

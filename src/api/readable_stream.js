@@ -6,7 +6,7 @@
 (function (nano) {
   const { context } = nano;
   const {
-    PromisePrototypeThen, PromiseReject, PromiseResolve, TypeError, markHandled, newList, newPromise, promiseCall, push,
+    PromisePrototypeThen, PromiseReject, PromiseResolve, TypeError, markHandled, newList, newPromise, push,
     uponPromise,
   } = nano.primordials;
   const { SizedQueue, one } = nano.queuing;
@@ -222,7 +222,7 @@
     cancelSteps(reason) {
       this.resetQueue();
       const cancel = this.cancelAlgorithm;
-      const canceled = promiseCall(context.callIn, undefined, [this.token, cancel, undefined, [reason]]);
+      const canceled = context.promiseCallIn(this.token, cancel, [reason]);
       this.clearAlgorithms();
       return canceled;
     }
@@ -245,7 +245,7 @@
       }
       this.pulling = true;
       uponPromise(
-        promiseCall(context.callIn, undefined, [this.token, this.pullAlgorithm, undefined, [this]]),
+        context.promiseCallIn(this.token, this.pullAlgorithm, [this]),
         () => {
           this.pulling = false;
           if (!this.pullAgain) return;

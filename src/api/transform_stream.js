@@ -5,7 +5,7 @@
 (function (nano) {
   const { context } = nano;
   const {
-    PromisePrototypeThen, PromiseResolve, TypeError, newPromise, promiseCall, uponPromise,
+    PromisePrototypeThen, PromiseResolve, TypeError, newPromise, uponPromise,
   } = nano.primordials;
   const { one } = nano.queuing;
   const { Controller, Stream } = nano.streams;
@@ -119,7 +119,7 @@
     }
 
     #call(algorithm, args) {
-      return promiseCall(context.callIn, undefined, [this.#token, algorithm, undefined, args]);
+      return context.promiseCallIn(this.#token, algorithm, args);
     }
 
     // §6.4.3: the writable side's sink.

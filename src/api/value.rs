@@ -61,37 +61,27 @@ pub(super) fn bytes<R>(
     }
 }
 
-/// Calls `write` with the bytes of the view at `index`, to change; `None`, with a `TypeError` thrown, if it is none.
+/// Calls `write`, which must run no script, with the bytes of the view at `index`, to change; `None`, with a `TypeError`
+/// thrown, if it is none.
 pub(super) fn bytes_mut<R>(
     scope: &mut PinScope<'_, '_>,
     args: &FunctionCallbackArguments<'_>,
     index: i32,
     write: impl FnOnce(&mut PinScope<'_, '_>, &mut [u8]) -> R,
 ) -> Option<R> {
-    match Local::<v8::ArrayBufferView>::try_from(args.get(index)) {
-        Ok(view) => Some(change(scope, view, write)),
-        Err(_) => {
-            throw_type_error(scope, "not a view of bytes");
-            None
-        }
-    }
-}
-
-/// Calls `write`, which must run no script, with the bytes of a view, to change.
-pub(super) fn change<R>(
-    scope: &mut PinScope<'_, '_>,
-    view: Local<'_, v8::ArrayBufferView>,
-    write: impl FnOnce(&mut PinScope<'_, '_>, &mut [u8]) -> R,
-) -> R {
+    let Ok(view) = Local::<v8::ArrayBufferView>::try_from(args.get(index)) else {
+        throw_type_error(scope, "not a view of bytes");
+        return None;
+    };
     let length = view.byte_length();
     if length == 0 {
-        return write(scope, &mut []);
+        return Some(write(scope, &mut []));
     }
     // Moves it off V8's heap, where a collection could move it.
     let data = view.data().cast::<u8>();
-    // SAFETY: `data` is the start of the view's `length` bytes, in a buffer that `view` keeps alive and that only this
-    // thread reaches: shared buffers are off, and no script runs that could detach it.
-    write(scope, unsafe { std::slice::from_raw_parts_mut(data, length) })
+    // SAFETY: `data` is the start of the view's `length` bytes, in a buffer that the argument keeps alive and that only
+    // this thread reaches: shared buffers are off, and no script runs that could detach it.
+    Some(write(scope, unsafe { std::slice::from_raw_parts_mut(data, length) }))
 }
 
 /// Returns `text` to the script; a `RangeError` if V8 cannot hold a string so long.

@@ -6,7 +6,7 @@
 (function (nano) {
   const { abort, context } = nano;
   const {
-    PromiseReject, PromiseResolve, TypeError, markHandled, newList, newPromise, promiseCall, push, uponPromise,
+    PromiseReject, PromiseResolve, TypeError, markHandled, newList, newPromise, push, uponPromise,
   } = nano.primordials;
   const { SizedQueue, one } = nano.queuing;
 
@@ -406,7 +406,7 @@
     }
 
     abortSteps(reason) {
-      const aborted = promiseCall(context.callIn, undefined, [this.#token, this.#abort, undefined, [reason]]);
+      const aborted = context.promiseCallIn(this.#token, this.#abort, [reason]);
       this.#clearAlgorithms();
       return aborted;
     }
@@ -437,7 +437,7 @@
       const { stream } = this;
       stream.markCloseInFlight();
       this.#queue.dequeue();
-      const closed = promiseCall(context.callIn, undefined, [this.#token, this.#close, undefined, []]);
+      const closed = context.promiseCallIn(this.#token, this.#close, []);
       this.#clearAlgorithms();
       uponPromise(closed, () => stream.finishClose(), (error) => stream.finishCloseWithError(error));
     }
@@ -446,7 +446,7 @@
       const { stream } = this;
       stream.markWriteInFlight();
       uponPromise(
-        promiseCall(context.callIn, undefined, [this.#token, this.#write, undefined, [chunk, this]]),
+        context.promiseCallIn(this.#token, this.#write, [chunk, this]),
         () => {
           stream.finishWrite();
           this.#queue.dequeue();
