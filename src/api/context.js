@@ -21,10 +21,14 @@
     }
   }
 
-  /** A promise for what comes of it, as Web IDL's "invoke a callback" gives one. */
+  /** One that is fulfilled with undefined: no app ever gets it. */
+  const done = PromiseResolve();
+
+  /** A promise for what comes of it, as Web IDL's "invoke a callback" gives one; for the platform's own use. */
   function promiseCallIn(token, callback, args) {
     try {
-      return PromiseResolve(callIn(token, callback, undefined, args));
+      const result = callIn(token, callback, undefined, args);
+      return result === undefined ? done : PromiseResolve(result);
     } catch (error) {
       return PromiseReject(error);
     }
@@ -44,7 +48,7 @@
   }
 
   nano.context = {
-    __proto__: null, current, callIn, promiseCallIn, onEnd, end,
+    __proto__: null, current, callIn, promiseCallIn, done, onEnd, end,
     // As long as nobody listens, what nobody handles is logged. Replaced by error_events.js.
     reportException,
     reportRejection: () => true,

@@ -85,6 +85,7 @@ fn utf8_write_part(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments
 /// The length of a string in UTF-8; `None` where there are lone surrogates to be replaced.
 fn utf8_length(view: &v8::ValueView<'_>) -> Option<usize> {
     match view.data() {
+        ValueViewData::OneByte(text) if simdutf::validate_ascii(text) => Some(text.len()),
         ValueViewData::OneByte(text) => Some(simdutf::utf8_length_from_latin1(text)),
         ValueViewData::TwoByte(text) => {
             simdutf::validate_utf16le(text).then(|| simdutf::utf8_length_from_utf16le(text))

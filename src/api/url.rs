@@ -49,7 +49,7 @@ fn url_parse(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, 
         let Ok(base) = parser::parse(&base, None) else { return };
         Some(base)
     };
-    if let Ok(url) = parser::parse(&input, base.as_ref()) {
+    if let Ok(url) = parser::parse(&input, base) {
         return_url(scope, &args, 2, &mut rv, &url);
     }
 }

@@ -49,15 +49,13 @@ enum Step {
 }
 
 /// "Basic URL parser" of a whole URL.
-pub(super) fn parse(input: &str, base: Option<&Record>) -> Result<Record, Failure> {
-    match plain::record(input) {
-        Some(url) if base.is_none() => Ok(url),
-        _ => parse_any(input, base),
-    }
+pub(super) fn parse(input: &str, base: Option<Record>) -> Result<Record, Failure> {
+    // What is plain is absolute.
+    plain::record(input).map_or_else(|| parse_any(input, base), Ok)
 }
 
 /// The same, whatever the URL looks like.
-pub(super) fn parse_any(input: &str, base: Option<&Record>) -> Result<Record, Failure> {
+pub(super) fn parse_any(input: &str, base: Option<Record>) -> Result<Record, Failure> {
     let mut url = Record::default();
     let input = input.trim_matches(|character: char| character <= ' ');
     run(&without_breaks(input), base, &mut url, None)?;
@@ -77,7 +75,7 @@ fn without_breaks(input: &str) -> Cow<'_, str> {
     }
 }
 
-fn run(input: &str, base: Option<&Record>, url: &mut Record, only: Option<State>) -> Result<(), Failure> {
+fn run(input: &str, base: Option<Record>, url: &mut Record, only: Option<State>) -> Result<(), Failure> {
     let mut parser = Parser {
         input,
         base,
@@ -107,7 +105,8 @@ fn run(input: &str, base: Option<&Record>, url: &mut Record, only: Option<State>
 
 struct Parser<'a> {
     input: &'a str,
-    base: Option<&'a Record>,
+    /// None any more, once the URL has taken its parts.
+    base: Option<Record>,
     url: &'a mut Record,
     /// The state override.
     only: Option<State>,
@@ -247,7 +246,7 @@ impl Parser<'_> {
         if self.url.scheme == "file" {
             Step::Next(State::File)
         } else if self.url.is_special() {
-            Step::Next(match self.base {
+            Step::Next(match &self.base {
                 Some(base) if base.scheme == self.url.scheme => State::SpecialRelativeOrAuthority,
                 _ => State::SpecialAuthoritySlashes,
             })
@@ -261,24 +260,24 @@ impl Parser<'_> {
     }
 
     fn no_scheme(&mut self, byte: Option<u8>) -> Result<Step, Failure> {
-        let base = self.base.ok_or(Failure)?;
+        let base = self.base.as_ref().ok_or(Failure)?;
         if base.is_opaque {
             if byte != Some(b'#') {
                 return Err(Failure);
             }
-            *self.url = Record { fragment: None, ..base.clone() };
+            *self.url = Record { fragment: None, ..self.base.take().unwrap_or_default() };
             return Ok(self.begin_fragment());
         }
         Ok(Step::Again(if base.scheme == "file" { State::File } else { State::Relative }))
     }
 
     fn relative(&mut self, byte: Option<u8>) -> Step {
-        let Some(base) = self.base else { return Step::Done };
+        let Some(base) = &self.base else { return Step::Done };
         self.url.scheme.clone_from(&base.scheme);
         if byte == Some(b'/') || self.is_special_backslash(byte) {
             return Step::Next(State::RelativeSlash);
         }
-        *self.url = Record { fragment: None, ..base.clone() };
+        *self.url = Record { fragment: None, ..self.base.take().unwrap_or_default() };
         self.relative_to_path(byte, true)
     }
 
@@ -307,7 +306,7 @@ impl Parser<'_> {
         if byte == Some(b'/') {
             return self.begin(State::Authority);
         }
-        if let Some(base) = self.base {
+        if let Some(base) = &self.base {
             self.url.username.clone_from(&base.username);
             self.url.password.clone_from(&base.password);
             self.url.host.clone_from(&base.host);
@@ -396,7 +395,7 @@ impl Parser<'_> {
     fn file(&mut self, byte: Option<u8>) -> Step {
         "file".clone_into(&mut self.url.scheme);
         self.url.host = Some(String::new());
-        match (byte, self.base.filter(|base| base.scheme == "file")) {
+        match (byte, self.base.as_ref().filter(|base| base.scheme == "file")) {
             (Some(b'/' | b'\\'), _) => Step::Next(State::FileSlash),
             (_, Some(base)) => {
                 self.url.host.clone_from(&base.host);
@@ -413,7 +412,7 @@ impl Parser<'_> {
         if matches!(byte, Some(b'/' | b'\\')) {
             return self.begin(State::FileHost);
         }
-        if let Some(base) = self.base.filter(|base| base.scheme == "file") {
+        if let Some(base) = self.base.as_ref().filter(|base| base.scheme == "file") {
             self.url.host.clone_from(&base.host);
             let first = base.path.split('/').nth(1).unwrap_or_default();
             if !starts_with_drive(self.rest()) && is_normalized_drive(first) {

@@ -6,7 +6,7 @@ use super::set::{component, set};
 
 fn href(text: &str, base: Option<&str>) -> Result<String, Failure> {
     let base = base.map(|base| parse(base, None).expect("a URL"));
-    Ok(parse(text, base.as_ref())?.serialize().0)
+    Ok(parse(text, base)?.serialize().0)
 }
 
 fn parts(text: &str) -> Vec<String> {
@@ -186,7 +186,7 @@ proptest! {
         base in proptest::option::of("(web\\+a|http|file)://?[/.^ ?#ab:|]{1,8}"),
     ) {
         let base = base.and_then(|base| parse(&base, None).ok());
-        if let Ok(url) = parse(&input, base.as_ref()) {
+        if let Ok(url) = parse(&input, base) {
             let (text, offsets) = url.serialize();
             prop_assert!(offsets.is_sorted());
             prop_assert_eq!(parse(&text, None), Ok(url));
