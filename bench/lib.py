@@ -151,8 +151,8 @@ def one_app(app, settings="", log=""):
     return config
 
 
-def peer(name, app):
-    """Another server with an app of `apps/`."""
+def peer(name, app, node="node.mjs"):
+    """Another server with an app of `apps/`; Node has it in what `node` names."""
     module = APPS / f"{app}.js"
 
     def command(server, folder):
@@ -163,7 +163,7 @@ def peer(name, app):
             case "bun":
                 return [BIN / "bun", "run", HERE / "bun.mjs"]
             case "node":
-                return [BIN / "node", HERE / "node.mjs"]
+                return [BIN / "node", HERE / node]
             case "workerd":
                 return [BIN / "workerd", "serve", workerd_config(folder, server.port, module.read_text())]
 

@@ -2,9 +2,11 @@
 //!
 //! [`PLATFORM`] is the one place that says what there is, when it is run and in which order.
 
+#[allow(unsafe_code)]
 mod base64;
 mod compression;
 mod console;
+#[allow(unsafe_code)]
 mod context;
 #[allow(unsafe_code)]
 mod crypto;
@@ -20,6 +22,7 @@ mod multipart;
 mod performance;
 mod pipe;
 mod structured_clone;
+#[allow(unsafe_code)]
 mod timers;
 mod url;
 #[allow(unsafe_code)]

@@ -1,13 +1,11 @@
 //! Base64: between binary strings, whose characters are bytes, for `atob` and `btoa` (HTML §8.3), and between bytes and
-//! its URL-safe form (RFC 4648 §5) for JSON Web Keys.
-
-use std::borrow::Cow;
+//! its URL-safe form (RFC 4648 §5) for JSON Web Keys. The former is vectorised, by what comes with V8.
 
 use base64::Engine;
-use base64::alphabet::{STANDARD, URL_SAFE};
+use base64::alphabet::URL_SAFE;
 use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{self, GeneralPurpose, GeneralPurposeConfig};
-use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, WriteFlags};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, ValueViewData, simdutf};
 
 use super::value;
 use crate::runtime::{self, Op};
@@ -19,60 +17,71 @@ const BARE: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_encode_padding(false)
     .with_decode_padding_mode(DecodePaddingMode::RequireNone)
     .with_decode_allow_trailing_bits(true);
-/// What is left to decode once white space and padding are off.
-const FORGIVING: GeneralPurpose = GeneralPurpose::new(&STANDARD, BARE);
 /// As JSON Web Keys have it.
 const URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, BARE);
 
 /// `base64_encode(string)`: `undefined` if it contains a character beyond U+00FF.
 fn base64_encode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let Ok(string) = Local::<v8::String>::try_from(args.get(0)) else {
-        return value::throw_type_error(scope, "not a string");
-    };
-    // The bytes, and four thirds of them twice: as text, and as the string that is returned.
-    if !runtime::has_room(scope, string.length() * 4) {
-        return value::throw_no_room(scope);
+    if let Some(text) = converted(scope, &args, |bytes| Some(encode(bytes))) {
+        return_bytes(scope, &mut rv, &text);
     }
-    if !string.contains_only_onebyte() {
-        return;
-    }
-    let mut bytes = vec![0; string.length()];
-    string.write_one_byte_v2(scope, 0, &mut bytes, WriteFlags::empty());
-    value::return_text(scope, &mut rv, &general_purpose::STANDARD.encode(bytes));
 }
 
 /// `base64_decode(string)`: `undefined` if it is no base64.
 fn base64_decode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    if let Some(bytes) = converted(scope, &args, forgiving_decode) {
+        return_bytes(scope, &mut rv, &bytes);
+    }
+}
+
+/// What `convert` makes of a string's characters, which are bytes; `None` where they are not, or with an exception thrown.
+fn converted(
+    scope: &mut PinScope<'_, '_>,
+    args: &FunctionCallbackArguments<'_>,
+    convert: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+) -> Option<Vec<u8>> {
     let Ok(string) = Local::<v8::String>::try_from(args.get(0)) else {
-        return value::throw_type_error(scope, "not a string");
+        value::throw_type_error(scope, "not a string");
+        return None;
     };
+    // The bytes, and four thirds of them twice: converted, and as the string that is returned.
     if !runtime::has_room(scope, string.length() * 4) {
-        return value::throw_no_room(scope);
+        value::throw_no_room(scope);
+        return None;
     }
-    if !string.contains_only_onebyte() {
-        return;
+    match v8::ValueView::new(scope, string).data() {
+        ValueViewData::OneByte(bytes) => convert(bytes),
+        ValueViewData::TwoByte(units) => {
+            let bytes: Result<Vec<u8>, _> = units.iter().map(|unit| u8::try_from(*unit)).collect();
+            convert(&bytes.ok()?)
+        }
     }
-    let mut text = vec![0; string.length()];
-    string.write_one_byte_v2(scope, 0, &mut text, WriteFlags::empty());
-    let Some(bytes) = forgiving_decode(&text) else { return };
-    match v8::String::new_from_one_byte(scope, &bytes, v8::NewStringType::Normal) {
+}
+
+fn return_bytes(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, bytes: &[u8]) {
+    match v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal) {
         Some(string) => rv.set(string.into()),
         None => value::throw_range_error(scope, "the string is too long"),
     }
 }
 
+fn encode(bytes: &[u8]) -> Vec<u8> {
+    let kind = simdutf::Base64Options::Default;
+    let mut text = vec![0; simdutf::base64_length_from_binary(bytes.len(), kind)];
+    // SAFETY: the text has the length that the bytes need.
+    let length = unsafe { simdutf::binary_to_base64(bytes, &mut text, kind) };
+    debug_assert_eq!(length, text.len());
+    text
+}
+
 /// Infra Standard §7 "forgiving-base64 decode".
 fn forgiving_decode(text: &[u8]) -> Option<Vec<u8>> {
-    let is_space = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\x0c' | b'\r' | b' ');
-    let mut data = Cow::Borrowed(text);
-    if text.iter().any(is_space) {
-        data.to_mut().retain(|byte| !is_space(byte));
-    }
-    let mut data = &*data;
-    if data.len() % 4 == 0 {
-        data = data.strip_suffix(b"==").or_else(|| data.strip_suffix(b"=")).unwrap_or(data);
-    }
-    FORGIVING.decode(data).ok()
+    let (kind, last) = (simdutf::Base64Options::Default, simdutf::LastChunkHandling::Loose);
+    let mut bytes = vec![0; simdutf::maximal_binary_length_from_base64(text)];
+    // SAFETY: there is room for the longest that may come of it.
+    let result = unsafe { simdutf::base64_to_binary(text, &mut bytes, kind, last) };
+    bytes.truncate(result.count);
+    result.is_ok().then_some(bytes)
 }
 
 /// `base64_url_encode(bytes)`.
@@ -145,7 +154,7 @@ mod tests {
             spaces in proptest::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"\t\n\x0c\r ".to_vec())), 0..5),
             padded in any::<bool>(),
         ) {
-            let mut text = general_purpose::STANDARD.encode(&bytes).into_bytes();
+            let mut text = encode(&bytes);
             if !padded {
                 text.retain(|byte| *byte != b'=');
             }

@@ -4,7 +4,7 @@
 
 (function (nano) {
   const { ops, entry } = nano;
-  const { ReflectApply, newList, push } = nano.primordials;
+  const { PromiseReject, PromiseResolve, ReflectApply, newList, push } = nano.primordials;
 
   /** The token of the running request; 0 outside of any. */
   const current = () => ops.request_token();
@@ -18,6 +18,19 @@
       return ReflectApply(callback, self, args);
     } finally {
       ops.enter_request(previous);
+    }
+  }
+
+  /** One that is fulfilled with undefined: no app ever gets it. */
+  const done = PromiseResolve();
+
+  /** A promise for what comes of it, as Web IDL's "invoke a callback" gives one; for the platform's own use. */
+  function promiseCallIn(token, callback, args) {
+    try {
+      const result = callIn(token, callback, undefined, args);
+      return result === undefined ? done : PromiseResolve(result);
+    } catch (error) {
+      return PromiseReject(error);
     }
   }
 
@@ -35,7 +48,7 @@
   }
 
   nano.context = {
-    __proto__: null, current, callIn, onEnd, end,
+    __proto__: null, current, callIn, promiseCallIn, done, onEnd, end,
     // As long as nobody listens, what nobody handles is logged. Replaced by error_events.js.
     reportException,
     reportRejection: () => true,

@@ -2,8 +2,7 @@
 // DOMException: Web IDL §2.8.1 (names and codes) and §4.4 (the interface).
 
 (function (nano) {
-  const { Error, ErrorCaptureStackTrace, ErrorPrototype, ObjectDefineProperty, ObjectSetPrototypeOf } =
-    nano.primordials;
+  const { Error, ErrorPrototype, ObjectDefineProperty, ObjectSetPrototypeOf, ReflectConstruct } = nano.primordials;
   const { DOMString, defineConstants, defineInterface } = nano.webidl;
 
   /** The names with a code of their own, in order: the first has code 1. Null where a name was retired. */
@@ -72,12 +71,12 @@
   class DOMException {
     constructor(message = "", name = "Error") {
       const text = DOMString(message);
-      // The message is the error's own only until V8 has written the stack's first line with it.
-      const error = new Error(text);
-      ObjectSetPrototypeOf(error, new.target.prototype);
-      new Slots(error, DOMString(name), text);
-      ErrorCaptureStackTrace(error, DOMException);
+      // The stack begins below `new.target`, and is captured once; its first line has the name of when it is first read,
+      // and the message given here, which V8 keeps for that.
+      const error = ReflectConstruct(Error, [text], new.target);
+      // As long as it is the last property, V8 need not make a dictionary of the object.
       delete error.message;
+      new Slots(error, DOMString(name), text);
       return error;
     }
 

@@ -13,12 +13,7 @@
   } = nano.webidl;
 
   /** The string's UTF-8. */
-  function encode(text) {
-    const length = ops.utf8_length(text);
-    const bytes = new Uint8Array(length);
-    if (length !== 0) ops.utf8_write(text, bytes);
-    return bytes;
-  }
+  const encode = (text) => (text === "" ? new Uint8Array(0) : ops.utf8_encode(text));
 
   const BOM = 0xfeff;
   const withoutBOM = (text) =>
@@ -45,7 +40,9 @@
       requireArguments(arguments.length, 2, "TextEncoder.encodeInto");
       const text = DOMString(source);
       if (!isUint8Array(destination)) throw new TypeError("encodeInto: the destination is not a Uint8Array");
-      const counts = ops.utf8_write(text, destination);
+      const written = ops.utf8_write(text, destination);
+      if (written >= 0) return { read: text.length, written };
+      const counts = ops.utf8_write_part(text, destination);
       return { read: counts[0], written: counts[1] };
     }
   }

@@ -1,12 +1,11 @@
-//! UTF-8 and UTF-16 for `TextEncoder` and `TextDecoder` (Encoding Standard §8, §14). Buffers are made by the script, whose
-//! allocations count against the app's memory; this side only fills or reads them. The legacy encodings are in
-//! [`legacy`].
+//! UTF-8 and UTF-16 for `TextEncoder` and `TextDecoder` (Encoding Standard §8, §14), by the vectorised conversions that
+//! come with V8. The legacy encodings are in [`legacy`].
 
 mod legacy;
 
 use std::str;
 
-use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, WriteFlags};
+use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, ValueViewData, WriteFlags, simdutf};
 
 use self::legacy::{decoder_decode, decoder_new, encoding_of};
 use super::value;
@@ -14,8 +13,9 @@ use crate::runtime::{self, Op};
 
 /// The native functions of `encoding.js`.
 pub const OPS: &[Op] = crate::ops![
-    utf8_length,
+    utf8_encode,
     utf8_write,
+    utf8_write_part,
     utf8_decode,
     utf8_complete,
     utf16_decode,
@@ -25,18 +25,49 @@ pub const OPS: &[Op] = crate::ops![
     decoder_decode,
 ];
 
-/// `utf8_length(string)`: its length in UTF-8.
-fn utf8_length(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    match Local::<v8::String>::try_from(args.get(0)) {
-        Ok(string) if value::has_room_for(scope, string) => rv.set_double(string.utf8_length(scope) as f64),
-        Ok(_) => {}
-        Err(_) => value::throw_type_error(scope, "not a string"),
+/// `utf8_encode(string)`: its UTF-8 as a `Uint8Array`.
+fn utf8_encode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let Ok(string) = Local::<v8::String>::try_from(args.get(0)) else {
+        return value::throw_type_error(scope, "not a string");
+    };
+    // A unit is a byte at least. Asked first, for V8 may have to put the string together.
+    if !runtime::has_room(scope, string.length()) {
+        return value::throw_no_room(scope);
+    }
+    // A view must be gone before V8 allocates: one to count, one to write.
+    let known = utf8_length(&v8::ValueView::new(scope, string));
+    let length = known.unwrap_or_else(|| string.utf8_length(scope));
+    let bytes = runtime::bytes_with(scope, length, |scope, bytes| {
+        if known.is_none() || utf8_fill(&v8::ValueView::new(scope, string), bytes).is_none() {
+            string.write_utf8_v2(scope, bytes, WriteFlags::kReplaceInvalidUtf8, None);
+        }
+    });
+    match bytes {
+        Some(bytes) => rv.set(bytes.into()),
+        None => value::throw_no_room(scope),
     }
 }
 
-/// `utf8_write(string, bytes)`: writes as much of the string as fits in whole characters; `[read, written]` in
-/// UTF-16 units and bytes.
+/// `utf8_write(string, bytes)`: writes all of the string, and says how many bytes that is; -1 where they are too few, or
+/// lone surrogates are to be replaced.
 fn utf8_write(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let Ok(string) = Local::<v8::String>::try_from(args.get(0)) else {
+        return value::throw_type_error(scope, "not a string");
+    };
+    let written = value::bytes_mut(scope, &args, 1, |scope, bytes| {
+        let view = v8::ValueView::new(scope, string);
+        // No unit becomes more than three bytes.
+        let fits = bytes.len() / 3 >= string.length() || utf8_length(&view).is_some_and(|length| length <= bytes.len());
+        fits.then(|| utf8_fill(&view, bytes)).flatten()
+    });
+    if let Some(written) = written {
+        rv.set_double(written.map_or(-1.0, |written| written as f64));
+    }
+}
+
+/// `utf8_write_part(string, bytes)`: writes as much of the string as fits in whole characters, lone surrogates replaced;
+/// `[read, written]` in UTF-16 units and bytes.
+fn utf8_write_part(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let Ok(string) = Local::<v8::String>::try_from(args.get(0)) else {
         return value::throw_type_error(scope, "not a string");
     };
@@ -51,6 +82,35 @@ fn utf8_write(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>,
     rv.set(v8::Array::new_with_elements(scope, &counts).into());
 }
 
+/// The length of a string in UTF-8; `None` where there are lone surrogates to be replaced.
+fn utf8_length(view: &v8::ValueView<'_>) -> Option<usize> {
+    match view.data() {
+        ValueViewData::OneByte(text) if simdutf::validate_ascii(text) => Some(text.len()),
+        ValueViewData::OneByte(text) => Some(simdutf::utf8_length_from_latin1(text)),
+        ValueViewData::TwoByte(text) => {
+            simdutf::validate_utf16le(text).then(|| simdutf::utf8_length_from_utf16le(text))
+        }
+    }
+}
+
+/// Writes a string as UTF-8 into `bytes`, which are enough; `None` where there are lone surrogates to be replaced.
+/// A quarter of the time V8's own way takes for 1 MB beyond ASCII, as this is vectorised.
+fn utf8_fill(view: &v8::ValueView<'_>, bytes: &mut [u8]) -> Option<usize> {
+    match view.data() {
+        ValueViewData::OneByte(text) if text.len() == bytes.len() || simdutf::validate_ascii(text) => {
+            bytes[..text.len()].copy_from_slice(text);
+            Some(text.len())
+        }
+        // SAFETY: the caller has seen to it that the text fits.
+        ValueViewData::OneByte(text) => Some(unsafe { simdutf::convert_latin1_to_utf8(text, bytes) }),
+        ValueViewData::TwoByte(text) => {
+            // SAFETY: as above; it stops at the first lone surrogate.
+            let result = unsafe { simdutf::convert_utf16le_to_utf8_with_errors(text, bytes) };
+            result.is_ok().then_some(result.count)
+        }
+    }
+}
+
 /// `utf8_decode(bytes, fatal)`: the text, or `undefined` if `fatal` and the bytes are not UTF-8.
 fn utf8_decode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let fatal = args.get(1).is_true();
@@ -59,20 +119,49 @@ fn utf8_decode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
     };
     let mut storage = [0; v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP];
     let bytes = view.get_contents(&mut storage);
-    if fatal && str::from_utf8(bytes).is_err() {
-        return;
-    }
-    return_utf8(scope, &mut rv, bytes);
+    return_utf8(scope, &mut rv, bytes, fatal);
 }
 
-/// Returns `bytes` as text to the script, U+FFFD where they are no UTF-8; a `RangeError` if there is no room for it.
-pub(super) fn return_utf8(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, bytes: &[u8]) {
-    match str::from_utf8(bytes) {
-        Ok(text) => value::return_text(scope, rv, text),
-        // Each byte may become U+FFFD.
-        Err(_) if !runtime::has_room(scope, bytes.len() * 3) => value::throw_no_room(scope),
-        Err(_) => value::return_text(scope, rv, &String::from_utf8_lossy(bytes)),
+/// Returns `bytes` as text to the script, U+FFFD where they are no UTF-8, or `undefined` if that is `fatal`; throws a
+/// `RangeError` if there is no room for it.
+pub(super) fn return_utf8(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, bytes: &[u8], fatal: bool) {
+    let kind = v8::NewStringType::Normal;
+    let string = if simdutf::validate_ascii(bytes) {
+        v8::String::new_from_one_byte(scope, bytes, kind)
+    } else if !runtime::has_room(scope, bytes.len() * 3) {
+        // Each byte may become a unit of two, or U+FFFD of three.
+        return value::throw_no_room(scope);
+    } else if let Some(latin1) = to_latin1(bytes) {
+        v8::String::new_from_one_byte(scope, &latin1, kind)
+    } else if let Some(utf16) = to_utf16(bytes) {
+        v8::String::new_from_two_byte(scope, &utf16, kind)
+    } else if fatal {
+        return;
+    } else {
+        return value::return_text(scope, rv, &String::from_utf8_lossy(bytes));
+    };
+    match string {
+        Some(string) => rv.set(string.into()),
+        None => value::throw_range_error(scope, "the string is too long"),
     }
+}
+
+/// UTF-8 as Latin-1, if all of it is; as often as not the first characters say that it is not.
+fn to_latin1(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut text = vec![0; bytes.len()];
+    // SAFETY: no character of Latin-1 takes more bytes than in UTF-8.
+    let result = unsafe { simdutf::convert_utf8_to_latin1_with_errors(bytes, &mut text) };
+    text.truncate(result.count);
+    result.is_ok().then_some(text)
+}
+
+/// UTF-8 as UTF-16, if it is valid.
+fn to_utf16(bytes: &[u8]) -> Option<Vec<u16>> {
+    let mut text = vec![0; bytes.len()];
+    // SAFETY: no character takes more units in UTF-16 than bytes in UTF-8.
+    let result = unsafe { simdutf::convert_utf8_to_utf16le_with_errors(bytes, &mut text) };
+    text.truncate(result.count);
+    result.is_ok().then_some(text)
 }
 
 /// `utf8_complete(bytes)`: how many bytes come before a character that only the next chunk can complete.

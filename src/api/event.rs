@@ -110,7 +110,7 @@ fn read(
                 && let Some(Ok(data)) = &read
                 && body.borrow_mut().take_if(|body| body.is_end_stream()).is_some()
             {
-                return encoding::return_utf8(scope, rv, data);
+                return encoding::return_utf8(scope, rv, data, false);
             }
             match chunk(scope, read) {
                 Ok(chunk) => rv.set(chunk),

@@ -13,6 +13,8 @@
   // §2.2.1: a name is a token (RFC 9110 §5.6.2); a value has no NUL, CR or LF, and no white space around it.
   const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
   const forbidden = /[\0\r\n]/;
+  /** What no value has that needs no second look, white space around it aside. */
+  const suspicious = /[\0\r\n\u0100-\uffff]/;
 
   /** Names met before, valid, with their lower case. Bounded: an app may make up any number of them. */
   const names = new Map();
@@ -31,6 +33,12 @@
   const isSpace = (code) => code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
 
   function normalizeValue(value) {
+    if (typeof value === "string" && RegExpPrototypeExec(suspicious, value) === null) {
+      const { length } = value;
+      if (length === 0) return value;
+      const first = StringPrototypeCharCodeAt(value, 0);
+      if (!isSpace(first) && !isSpace(StringPrototypeCharCodeAt(value, length - 1))) return value;
+    }
     const text = ByteString(value, "a header's value");
     let start = 0;
     let end = text.length;
@@ -182,7 +190,7 @@
         if (!isObject(init)) throw new TypeError("Headers: the argument is neither a sequence nor a record");
         const method = init[SymbolIterator];
         if (method === undefined || method === null) {
-          const flat = record(init, (name) => ByteString(name, "a header's name"), headerValue, "the headers");
+          const flat = record(init, headerName, headerValue, "the headers");
           for (let i = 0; i < flat.length; i += 2) headers.#append(flat[i], flat[i + 1]);
           return;
         }
@@ -212,6 +220,7 @@
     }
   }
 
+  const headerName = (name) => (MapPrototypeGet(names, name) === undefined ? ByteString(name, "a header's name") : name);
   const headerValue = (value) => ByteString(value, "a header's name or value");
   defineInterface(Headers);
   defineIterable(Headers, pairsOf);

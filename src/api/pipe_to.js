@@ -3,7 +3,7 @@
 // but source and sink: the pipe is the reader and the writer.
 
 (function (nano) {
-  const { abort, streams, writable } = nano;
+  const { abort, context, streams, writable } = nano;
   const {
     PromisePrototypeThen, PromiseResolve, TypeError, newPromise, uponPromise,
   } = nano.primordials;
@@ -111,7 +111,7 @@
       const { promise, resolve } = newPromise();
       const done = () => resolve();
       this.#write = promise;
-      uponPromise(PromiseResolve(), () => {
+      uponPromise(context.done, () => {
         this.#reading = false;
         if (this.#writer.stream === undefined) {
           done();

@@ -75,7 +75,12 @@
 
   // Lists.
 
-  class List extends Array {}
+  class List extends Array {
+    // Without a constructor of its own, V8 takes four times as long to make one.
+    constructor() {
+      super();
+    }
+  }
   delete List.prototype.constructor;
   setPrototypeOf(List.prototype, null);
 

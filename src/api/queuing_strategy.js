@@ -77,6 +77,7 @@
     return mark;
   }
 
+  /** The size of every chunk where nobody says how to tell: nothing of the app's, and so called wherever. */
   const one = () => 1;
 
   /** §7.4 ExtractSizeAlgorithm. */
@@ -127,7 +128,7 @@
     }
   }
 
-  nano.queuing = { __proto__: null, SizedQueue, extractHighWaterMark, extractSizeAlgorithm, toStrategy };
+  nano.queuing = { __proto__: null, SizedQueue, extractHighWaterMark, extractSizeAlgorithm, one, toStrategy };
   nano.expose("CountQueuingStrategy", CountQueuingStrategy);
   nano.expose("ByteLengthQueuingStrategy", ByteLengthQueuingStrategy);
 });

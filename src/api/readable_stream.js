@@ -6,17 +6,16 @@
 (function (nano) {
   const { context } = nano;
   const {
-    PromisePrototypeThen, PromiseReject, PromiseResolve, TypeError, markHandled, newList, newPromise, promiseCall, push,
+    PromisePrototypeThen, PromiseReject, PromiseResolve, TypeError, markHandled, newList, newPromise, push,
     uponPromise,
   } = nano.primordials;
-  const { SizedQueue } = nano.queuing;
+  const { SizedQueue, one } = nano.queuing;
 
   const READABLE = "readable";
   const CLOSED = "closed";
   const ERRORED = "errored";
 
   const nothing = () => {};
-  const one = () => 1;
 
   class Stream {
     state = READABLE;
@@ -164,7 +163,10 @@
     shiftRequest() {
       const request = this.#requests[this.#first];
       this.#requests[this.#first++] = undefined;
-      if (this.#first === this.#requests.length) this.takeRequests();
+      if (this.#first === this.#requests.length) {
+        this.#requests = newList();
+        this.#first = 0;
+      }
       return request;
     }
 
@@ -231,7 +233,7 @@
     cancelSteps(reason) {
       this.resetQueue();
       const cancel = this.cancelAlgorithm;
-      const canceled = promiseCall(context.callIn, undefined, [this.token, cancel, undefined, [reason]]);
+      const canceled = context.promiseCallIn(this.token, cancel, [reason]);
       this.clearAlgorithms();
       return canceled;
     }
@@ -260,7 +262,7 @@
       }
       this.pulling = true;
       uponPromise(
-        promiseCall(context.callIn, undefined, [this.token, this.pullAlgorithm, undefined, [this]]),
+        context.promiseCallIn(this.token, this.pullAlgorithm, [this]),
         () => {
           this.pulling = false;
           if (!this.pullAgain) return;
@@ -309,7 +311,7 @@
         reader.shiftRequest().chunk(chunk);
       } else {
         try {
-          const size = context.callIn(this.token, this.#size, undefined, [chunk]);
+          const size = this.#size === one ? 1 : context.callIn(this.token, this.#size, undefined, [chunk]);
           this.#queue.enqueue(chunk, size);
         } catch (error) {
           this.error(error);

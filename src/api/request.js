@@ -11,11 +11,13 @@
   const { extract, fromIncoming, mixin } = nano.body;
 
   const internal = { __proto__: null };
+  const noOptions = { __proto__: null };
   const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
   /** §2.2.1: forbidden methods throw, and the usual ones are upper-cased. */
   function toMethod(value) {
     const method = ByteString(value, "the method");
+    if (method === "GET" || method === "POST") return method;
     if (RegExpPrototypeExec(token, method) === null) throw new TypeError(`"${method}" is not an HTTP method`);
     const upper = StringPrototypeToUpperCase(method);
     switch (upper) {
@@ -88,7 +90,7 @@
       requireArguments(arguments.length, 1, "new Request");
       const from = isRequest(input) ? input : undefined;
       const text = from === undefined ? `${input}` : undefined;
-      const members = dictionary(init, "Request's options") ?? { __proto__: null };
+      const members = dictionary(init, "Request's options") ?? noOptions;
 
       // Dictionary members are read in their order of names (Web IDL §3.2.17).
       const { body, headers, method, signal, window } = this.#readOptions(members, from);

@@ -9,6 +9,7 @@
   const { extract, fromStream, fromText, mixin } = nano.body;
 
   const internal = { __proto__: null };
+  const noOptions = { __proto__: null };
 
   /** Of Workers: whether a body's bytes are already encoded as its headers say. Here they go out as they are, always. */
   const ENCODINGS = ["automatic", "manual"];
@@ -87,14 +88,14 @@
 
     /** §5.5 "initialize a response". */
     #initialize(init, extracted) {
-      const members = dictionary(init, "Response's options") ?? { __proto__: null };
+      const members = dictionary(init, "Response's options") ?? noOptions;
       const { encodeBody, headers } = members;
       if (encodeBody !== undefined) enumeration(encodeBody, ENCODINGS, "Response: encodeBody");
       let { status, statusText } = members;
       status = status === undefined ? 200 : unsignedShort(status);
       statusText = statusText === undefined ? "" : ByteString(statusText, "Response: statusText");
       if (status < 200 || status > 599) throw new RangeError(`Response: the status ${status} is not from 200 to 599`);
-      if (RegExpPrototypeExec(reasonPhrase, statusText) === null) {
+      if (statusText !== "" && RegExpPrototypeExec(reasonPhrase, statusText) === null) {
         throw new TypeError("Response: statusText is not a reason phrase");
       }
       this.#status = status;

@@ -104,6 +104,8 @@
     structuredClone(value, options = undefined) {
       requireGlobal(this);
       requireArguments(arguments.length, 1, "structuredClone");
+      // Most primitives are their own copies: no serialiser is asked.
+      if (options === undefined && !isObject(value) && typeof value !== "symbol") return value;
       return transfer(value, toOptions(options)).value;
     },
   };

@@ -1,20 +1,38 @@
 //! Timers (HTML §8.7) and the clock of High Resolution Time: monotonic, from the moment the isolate got its app. What a
 //! timer runs is the script's.
 
+use std::ffi::c_void;
 use std::time::Duration;
 
-use v8::{FunctionCallbackArguments, PinScope, ReturnValue, Value};
+use v8::fast_api::{CFunction, CFunctionInfo, CTypeInfo, FastApiCallbackOptions, Int64Representation, Type};
+use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
 use crate::runtime::{self, Op};
 
 /// The native functions of `timers.js`.
-pub const OPS: &[Op] = crate::ops![now, timer_start, timer_cancel];
+pub const OPS: &[Op] = crate::ops![now or fast_now, timer_start, timer_cancel];
 
 /// `now()`: milliseconds since the time origin, to the nearest 5 µs (High Resolution Time §4.1 asks for a coarse
 /// clock where timing attacks between neighbours are to be feared).
 fn now(scope: &mut PinScope<'_, '_>, _args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    rv.set_double(milliseconds(scope));
+}
+
+fn milliseconds(scope: &mut PinScope<'_, '_>) -> f64 {
     let microseconds = runtime::state(scope).started().elapsed().as_micros() as u64;
-    rv.set_double((microseconds - microseconds % 5) as f64 / 1000.0);
+    (microseconds - microseconds % 5) as f64 / 1000.0
+}
+
+/// It is asked for with every event.
+fn fast_now() -> &'static [CFunction] {
+    extern "C" fn now(_this: Local<'_, Value>, options: &FastApiCallbackOptions<'_>) -> f64 {
+        // SAFETY: the options are those V8 has just called with.
+        v8::callback_scope!(unsafe scope, options);
+        milliseconds(scope)
+    }
+    const ARGUMENTS: &[CTypeInfo] = &[Type::V8Value.as_info(), Type::CallbackOptions.as_info()];
+    const INFO: &CFunctionInfo = &CFunctionInfo::new(Type::Float64.as_info(), ARGUMENTS, Int64Representation::Number);
+    const { &[CFunction::new(now as *const c_void, INFO)] }
 }
 
 /// `timer_start(milliseconds)`: a timer of the running request's; its id, never 0. `nano.entry.timer(id)` is called

@@ -5,12 +5,12 @@
 (function (nano) {
   const { context } = nano;
   const {
-    PromisePrototypeThen, PromiseResolve, TypeError, newPromise, promiseCall, uponPromise,
+    PromisePrototypeThen, PromiseResolve, TypeError, newPromise, uponPromise,
   } = nano.primordials;
+  const { one } = nano.queuing;
   const { ByteController, Controller, Stream } = nano.streams;
   const { createWritable } = nano.writable;
 
-  const one = () => 1;
   const nothing = () => {};
 
   class Transform {
@@ -121,7 +121,7 @@
     }
 
     #call(algorithm, args) {
-      return promiseCall(context.callIn, undefined, [this.#token, algorithm, undefined, args]);
+      return context.promiseCallIn(this.#token, algorithm, args);
     }
 
     // §6.4.3: the writable side's sink.

@@ -4,10 +4,10 @@
 
 (function (nano) {
   const { ops } = nano;
-  const { StringPrototypeSlice, StringPrototypeStartsWith, TypeError } = nano.primordials;
+  const { StringPrototypeSlice, StringPrototypeStartsWith, TypeError, typedArrays } = nano.primordials;
   const { DOMString, defineInterface, requireArguments } = nano.webidl;
 
-  // Where `ops.url_parse` puts what.
+  // A parsed URL is its text and where its parts are.
   const HREF = 0;
   const SCHEME_END = 1;
   const USERNAME_START = 2;
@@ -20,10 +20,24 @@
   const PATH_END = 9;
   const QUERY_END = 10;
 
+  /** Where Rust says so. */
+  const offsets = new typedArrays.Uint32Array(QUERY_END);
+
+  /** What stands for the URL of that text, which Rust has just given; undefined for none. */
+  const toRecord = (href) =>
+    href === undefined
+      ? undefined
+      : [
+          href, offsets[0], offsets[1], offsets[2], offsets[3], offsets[4], offsets[5], offsets[6], offsets[7], offsets[8],
+          offsets[9],
+        ];
+
+  const parseStrings = (input, base) => toRecord(ops.url_parse(input, base, offsets));
+
   /** The parsed URL, or undefined. */
   function parse(url, base) {
     const input = DOMString(url);
-    return ops.url_parse(input, base === undefined ? undefined : DOMString(base));
+    return parseStrings(input, base === undefined ? undefined : DOMString(base));
   }
 
   const serialize = (record) => record[HREF];
@@ -44,7 +58,7 @@
         return `${scheme}://${StringPrototypeSlice(href, record[HOST_START], record[PORT_END])}`;
       case "blob": {
         const path = StringPrototypeSlice(href, record[PATH_START], record[PATH_END]);
-        const inner = ops.url_parse(path, undefined);
+        const inner = parseStrings(path, undefined);
         if (inner === undefined) return "null";
         return StringPrototypeStartsWith(path, "http") ? originOf(inner) : "null";
       }
@@ -209,7 +223,7 @@
     }
 
     #set(part, value) {
-      const record = ops.url_set(this.#record[HREF], part, DOMString(value));
+      const record = toRecord(ops.url_set(this.#record[HREF], part, DOMString(value), offsets));
       if (record !== undefined) this.#record = record;
     }
 
@@ -239,7 +253,7 @@
   defineInterface(URL);
 
   nano.url = {
-    __proto__: null, parse, parts, serialize, hasCredentials, setQuery,
+    __proto__: null, parse, parseStrings, parts, serialize, hasCredentials, setQuery,
     // Set by url_search_params.js.
     createSearchParams: undefined, replaceSearchParams: undefined, isSearchParams: undefined,
     serializeSearchParams: undefined,

@@ -5,6 +5,7 @@ mod form;
 mod host;
 mod parser;
 mod percent;
+mod plain;
 mod record;
 mod set;
 
@@ -12,34 +13,48 @@ use std::borrow::Cow;
 
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
-use self::form::{form_parse, form_serialize};
-use self::record::Record;
+use self::form::{form_decode, form_parse, form_serialize};
+use self::record::{Offsets, Record};
 use super::value::{self, Buffer};
 use crate::runtime::Op;
 
 /// The native functions of `url.js`, `url_search_params.js` and `url_pattern`.
-pub const OPS: &[Op] = crate::ops![url_parse, url_set, url_component, form_parse, form_serialize];
+pub const OPS: &[Op] = crate::ops![url_parse, url_set, url_component, form_decode, form_parse, form_serialize];
 
 /// The longest URL there is, as text that is parsed and in its normal form. Browsers' limits are near it.
 const LONGEST: usize = 2 << 20;
 
-/// `url_parse(input, base?)`: see [`return_url`]; `undefined` if there is no such URL.
+/// `url_parse(input, base, offsets)`: see [`return_url`]; `undefined` if there is no such URL.
 fn url_parse(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let base = args.get(1);
+    if base.is_undefined()
+        && let Ok(string) = Local::<v8::String>::try_from(args.get(0))
+        && string.length() <= LONGEST
+    {
+        let offsets = match v8::ValueView::new(scope, string).data() {
+            v8::ValueViewData::OneByte(text) => plain::offsets(text),
+            v8::ValueViewData::TwoByte(_) => None,
+        };
+        if let Some(offsets) = offsets {
+            return_href(scope, &args, 2, &mut rv, string, offsets);
+            return;
+        }
+    }
     let (mut input_buffer, mut base_buffer) = (value::buffer(), value::buffer());
     let Some(input) = input(scope, &args, 0, &mut input_buffer) else { return };
-    let base = if args.get(1).is_undefined() {
+    let base = if base.is_undefined() {
         None
     } else {
         let Some(base) = self::input(scope, &args, 1, &mut base_buffer) else { return };
         let Ok(base) = parser::parse(&base, None) else { return };
         Some(base)
     };
-    if let Ok(url) = parser::parse(&input, base.as_ref()) {
-        return_url(scope, &mut rv, &url);
+    if let Ok(url) = parser::parse(&input, base) {
+        return_url(scope, &args, 2, &mut rv, &url);
     }
 }
 
-/// `url_set(href, part, value)`: the URL with one part changed as the setter named `part` does; `undefined` if the
+/// `url_set(href, part, value, offsets)`: the URL with one part changed as the setter named `part` does; `undefined` if the
 /// setter leaves it as it is, a `TypeError` if it would become too long.
 fn url_set(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let (mut buffers, mut part_buffer) = ((value::buffer(), value::buffer()), value::buffer());
@@ -50,7 +65,7 @@ fn url_set(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mu
     };
     let Ok(mut url) = parser::parse(&href, None) else { return };
     set::set(&mut url, &part, &text);
-    if !return_url(scope, &mut rv, &url) {
+    if !return_url(scope, &args, 3, &mut rv, &url) {
         value::throw_type_error(scope, "Invalid URL");
     }
 }
@@ -78,9 +93,15 @@ fn input<'a>(
     fits.then(|| value::text(scope, args, index, buffer)).flatten()
 }
 
-/// Returns `[href, …offsets]`, the latter as [`record::Offsets`] says; false if it is too long. A URL is ASCII: bytes are
-/// UTF-16 units.
-fn return_url(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, url: &Record) -> bool {
+/// Returns a URL's text, having written into the `Uint32Array` at `index` where its parts are, as [`Offsets`] says; false if
+/// it is too long. A URL is ASCII: bytes are UTF-16 units. (An array made here takes three times as long.)
+fn return_url(
+    scope: &mut PinScope<'_, '_>,
+    args: &FunctionCallbackArguments<'_>,
+    index: i32,
+    rv: &mut ReturnValue<'_, Value>,
+    url: &Record,
+) -> bool {
     let (href, offsets) = url.serialize();
     if href.len() > LONGEST {
         return false;
@@ -88,12 +109,26 @@ fn return_url(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, url
     let Some(href) = v8::String::new_from_one_byte(scope, href.as_bytes(), v8::NewStringType::Normal) else {
         return false;
     };
-    let mut parts: [Local<'_, Value>; 11] = [href.into(); 11];
-    for (part, offset) in parts[1..].iter_mut().zip(offsets) {
-        *part = v8::Integer::new_from_unsigned(scope, offset as u32).into();
-    }
-    rv.set(v8::Array::new_with_elements(scope, &parts).into());
+    return_href(scope, args, index, rv, href, offsets);
     true
+}
+
+fn return_href(
+    scope: &mut PinScope<'_, '_>,
+    args: &FunctionCallbackArguments<'_>,
+    index: i32,
+    rv: &mut ReturnValue<'_, Value>,
+    href: Local<'_, v8::String>,
+    offsets: Offsets,
+) {
+    let written = value::bytes_mut(scope, args, index, |_, bytes| {
+        for (place, offset) in bytes.as_chunks_mut().0.iter_mut().zip(offsets) {
+            *place = (offset as u32).to_ne_bytes();
+        }
+    });
+    if written.is_some() {
+        rv.set(href.into());
+    }
 }
 
 #[cfg(test)]

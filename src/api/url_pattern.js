@@ -3,6 +3,7 @@
 
 (function (nano) {
   const { ops } = nano;
+  const { parseStrings } = nano.url;
   const {
     ObjectDefineProperty, RegExpPrototypeExec, StringPrototypeEndsWith, StringPrototypeLastIndexOf,
     StringPrototypeSlice, StringPrototypeStartsWith, StringPrototypeToLowerCase, TypeError, isObject, newList,
@@ -68,7 +69,7 @@
   const isIPv6 = (pattern) =>
     pattern.length >= 2 && (pattern[0] === "[" || ((pattern[0] === "{" || pattern[0] === "\\") && pattern[1] === "["));
 
-  // Where `ops.url_parse` puts what: see url.js.
+  // Of what `parseStrings` gives: see url.js.
   const parts = {
     __proto__: null,
     protocol: (record) => StringPrototypeSlice(record[0], 0, record[1]),
@@ -89,7 +90,7 @@
     };
     let base;
     if (init.baseURL !== undefined) {
-      base = ops.url_parse(init.baseURL, undefined);
+      base = parseStrings(init.baseURL, undefined);
       if (base === undefined) throw new TypeError("URLPattern: the base URL is invalid");
       const inherit = isPattern ? (part) => escapePattern(parts[part](base)) : (part) => parts[part](base);
       // What comes earlier in a URL, and is given, has nothing after it taken from the base.
@@ -150,29 +151,16 @@
   const protocolOf = (pattern) => new Component(pattern, protocol, options.defaults, false);
 
   /** The groups of a component, as an object for an app to keep. */
-  function toGroups(names, found) {
-    switch (names.length) {
-      case 0:
-        return {};
-      case 1:
-        return { [names[0]]: found[1] };
-      case 2:
-        return { [names[0]]: found[1], [names[1]]: found[2] };
-      case 3:
-        return { [names[0]]: found[1], [names[1]]: found[2], [names[2]]: found[3] };
-      default: {
-        const groups = {};
-        for (let i = 0; i < names.length; i++) {
-          ObjectDefineProperty(groups, names[i], {
-            __proto__: null, value: found[i + 1], writable: true, enumerable: true, configurable: true,
-          });
-        }
-        return groups;
-      }
-    }
+  function toGroups({ names, groups: empty }, found) {
+    if (names.length === 0) return {};
+    if (names.length === 1 && names[0] === "0") return { 0: found[1] };
+    const groups = { ...empty };
+    // What it has already is no concern of a setter that it might inherit.
+    for (let i = 0; i < names.length; i++) groups[names[i]] = found[i + 1];
+    return groups;
   }
 
-  const result = (component, input, found) => ({ input, groups: toGroups(component.names, found) });
+  const result = (component, input, found) => ({ input, groups: toGroups(component, found) });
 
   /** A URLPatternInit as an object for an app to keep. */
   function toObject(init) {
@@ -378,7 +366,7 @@
         return undefined;
       }
     }
-    const record = ops.url_parse(input, base);
+    const record = parseStrings(input, base);
     if (record === undefined) return undefined;
     return {
       protocol: parts.protocol(record), username: parts.username(record), password: parts.password(record),

@@ -3,8 +3,10 @@
 
 (function (nano) {
   const { ops, url } = nano;
-  const { ArrayPrototypeSort, StringPrototypeSlice, TypeError, SymbolIterator, arrayFromList, isObject, newList,
-    push } = nano.primordials;
+  const {
+    ArrayPrototypeSort, StringPrototypeIndexOf, StringPrototypeSlice, SymbolIterator, TypeError, arrayFromList, isObject,
+    newList, push,
+  } = nano.primordials;
   const { USVString, defineInterface, defineIterable, record, requireArguments, sequence, sequenceFrom } = nano.webidl;
 
   let pairsOf;
@@ -136,13 +138,35 @@
     }
   }
 
+  /** §5.1 "application/x-www-form-urlencoded parser", of a text; Rust decodes what is encoded, which little is. */
   function parse(text) {
     const list = newList();
-    if (text === "") return list;
-    const parsed = ops.form_parse(text);
-    for (let i = 0; i < parsed.length; i++) push(list, parsed[i]);
+    const { length } = text;
+    const isEncoded = isAnyEncoded(text);
+    /** The next of them from `start` on, or the end: neither is looked for twice. */
+    let equals = -1;
+    for (let start = 0; start < length; ) {
+      const end = indexOf(text, "&", start);
+      if (equals < start) equals = indexOf(text, "=", start);
+      if (end !== start) {
+        const middle = equals < end ? equals : end;
+        const name = StringPrototypeSlice(text, start, middle);
+        const value = StringPrototypeSlice(text, middle + 1, end);
+        push(list, isEncoded ? decode(name) : name);
+        push(list, isEncoded ? decode(value) : value);
+      }
+      start = end + 1;
+    }
     return list;
   }
+
+  function indexOf(text, mark, from) {
+    const at = StringPrototypeIndexOf(text, mark, from);
+    return at === -1 ? text.length : at;
+  }
+
+  const isAnyEncoded = (text) => StringPrototypeIndexOf(text, "%") !== -1 || StringPrototypeIndexOf(text, "+") !== -1;
+  const decode = (text) => (isAnyEncoded(text) ? ops.form_decode(text) : text);
 
   function filter(list, keep) {
     const kept = newList();

@@ -61,7 +61,8 @@ pub(super) fn bytes<R>(
     }
 }
 
-/// Calls `write` with the bytes of the view at `index`, to change; `None`, with a `TypeError` thrown, if it is none.
+/// Calls `write`, which must run no script, with the bytes of the view at `index`, to change; `None`, with a `TypeError`
+/// thrown, if it is none.
 pub(super) fn bytes_mut<R>(
     scope: &mut PinScope<'_, '_>,
     args: &FunctionCallbackArguments<'_>,
@@ -76,15 +77,11 @@ pub(super) fn bytes_mut<R>(
     if length == 0 {
         return Some(write(scope, &mut []));
     }
-    // Keeps the store alive, and moves it off V8's heap, where a collection could move it.
-    let store = view.get_backing_store();
+    // Moves it off V8's heap, where a collection could move it.
     let data = view.data().cast::<u8>();
-    // SAFETY: `data` is the start of the view's `length` bytes, in a store that `store` keeps alive and that only
-    // this thread reaches: shared buffers are off, and `write` runs no script.
-    let contents = unsafe { std::slice::from_raw_parts_mut(data, length) };
-    let result = write(scope, contents);
-    drop(store);
-    Some(result)
+    // SAFETY: `data` is the start of the view's `length` bytes, in a buffer that the argument keeps alive and that only
+    // this thread reaches: shared buffers are off, and no script runs that could detach it.
+    Some(write(scope, unsafe { std::slice::from_raw_parts_mut(data, length) }))
 }
 
 /// Returns `text` to the script; a `RangeError` if V8 cannot hold a string so long.

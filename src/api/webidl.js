@@ -7,9 +7,10 @@
     ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, ArrayBufferPrototypeGetDetached,
     ArrayBufferPrototypeGetResizable, DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength,
     DataViewPrototypeGetByteOffset, IteratorPrototype, MathTrunc, NumberIsFinite, NumberMAX_SAFE_INTEGER,
-    ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf,
-    ReflectOwnKeys, RegExpPrototypeExec, Set, SetPrototypeAdd, SetPrototypeHas, StringPrototypeToWellFormed, SymbolIterator, SymbolToStringTag, TypeError,
-    TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength: getByteLength, TypedArrayPrototypeGetByteOffset,
+    ObjectDefineProperty, ObjectPrototypePropertyIsEnumerable, ObjectSetPrototypeOf, ReflectApply,
+    ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec, Set, SetPrototypeAdd,
+    SetPrototypeHas, StringPrototypeToWellFormed, SymbolIterator, SymbolToStringTag, TypeError, TypedArrayPrototypeGetBuffer,
+    TypedArrayPrototypeGetByteLength: getByteLength, TypedArrayPrototypeGetByteOffset,
     TypedArrayPrototypeGetSymbolToStringTag: getKind, Uint8Array, isObject, newList, push,
   } = nano.primordials;
 
@@ -111,21 +112,20 @@
   /** §3.2.23: a flat list of keys and values, each key once. */
   function record(value, convertKey, convertValue, what) {
     const flat = newList();
-    const seen = { __proto__: null };
     const keys = ReflectOwnKeys(value);
+    /** Whether conversion has changed a key: two may be the same then. */
+    let isAltered = false;
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
-      const descriptor = ReflectGetOwnPropertyDescriptor(value, key);
-      if (descriptor === undefined || !descriptor.enumerable) continue;
+      // It asks a proxy for the property's descriptor, as is to be.
+      if (!ObjectPrototypePropertyIsEnumerable(value, key)) continue;
       const name = convertKey(key, what);
       const converted = convertValue(value[key], what);
-      if (seen[name] !== undefined) {
-        flat[seen[name]] = converted;
-        continue;
-      }
-      push(flat, name);
-      seen[name] = flat.length;
-      push(flat, converted);
+      isAltered ||= name !== key;
+      let at = isAltered ? 0 : flat.length;
+      while (at < flat.length && flat[at] !== name) at += 2;
+      flat[at] = name;
+      flat[at + 1] = converted;
     }
     return flat;
   }

@@ -6,9 +6,9 @@
 (function (nano) {
   const { abort, context } = nano;
   const {
-    PromiseReject, PromiseResolve, TypeError, markHandled, newList, newPromise, promiseCall, push, uponPromise,
+    PromiseReject, PromiseResolve, TypeError, markHandled, newList, newPromise, push, uponPromise,
   } = nano.primordials;
-  const { SizedQueue } = nano.queuing;
+  const { SizedQueue, one } = nano.queuing;
 
   const WRITABLE = "writable";
   const ERRORING = "erroring";
@@ -373,7 +373,7 @@
 
     /** WritableStreamDefaultControllerGetChunkSize. */
     sizeOf(chunk) {
-      if (this.#size === undefined) return 1;
+      if (this.#size === undefined || this.#size === one) return 1;
       try {
         return context.callIn(this.#token, this.#size, undefined, [chunk]);
       } catch (error) {
@@ -406,7 +406,7 @@
     }
 
     abortSteps(reason) {
-      const aborted = promiseCall(context.callIn, undefined, [this.#token, this.#abort, undefined, [reason]]);
+      const aborted = context.promiseCallIn(this.#token, this.#abort, [reason]);
       this.#clearAlgorithms();
       return aborted;
     }
@@ -437,7 +437,7 @@
       const { stream } = this;
       stream.markCloseInFlight();
       this.#queue.dequeue();
-      const closed = promiseCall(context.callIn, undefined, [this.#token, this.#close, undefined, []]);
+      const closed = context.promiseCallIn(this.#token, this.#close, []);
       this.#clearAlgorithms();
       uponPromise(closed, () => stream.finishClose(), (error) => stream.finishCloseWithError(error));
     }
@@ -446,7 +446,7 @@
       const { stream } = this;
       stream.markWriteInFlight();
       uponPromise(
-        promiseCall(context.callIn, undefined, [this.#token, this.#write, undefined, [chunk, this]]),
+        context.promiseCallIn(this.#token, this.#write, [chunk, this]),
         () => {
           stream.finishWrite();
           this.#queue.dequeue();
@@ -460,8 +460,6 @@
       );
     }
   }
-
-  const one = () => 1;
 
   /** §5.5.1 CreateWritableStream: what `sink` has are the platform's own functions. */
   function createWritable(sink, highWaterMark, size = one, started = undefined) {

@@ -1,5 +1,6 @@
 //! What the web platform is made of: scripts, the native functions they call, and parts that come when they are asked for.
 
+use v8::fast_api::CFunction;
 use v8::{FunctionCallback, Local, MapFnTo, OneByteConst};
 
 /// The web platform.
@@ -55,7 +56,12 @@ pub struct Op {
     /// Its name under `nano.ops`.
     pub name: &'static str,
     callback: fn() -> FunctionCallback,
+    fast: Fast,
 }
+
+/// What optimised code may call instead of an op, with arguments of the types it names: without the tens of nanoseconds
+/// that it takes V8 to pack and unpack them. It runs no script, and allocates nothing on V8's heap.
+pub type Fast = fn() -> &'static [CFunction];
 
 impl Extension {
     /// Its native functions.
@@ -77,8 +83,13 @@ impl Extension {
     /// Its native functions, as properties of `ops`.
     pub(super) fn define_ops(&self, scope: &mut v8::PinScope<'_, '_>, ops: Local<'_, v8::Object>) -> Option<()> {
         for op in self.ops() {
-            let function = v8::Function::builder_raw(op.callback());
-            let function = function.constructor_behavior(v8::ConstructorBehavior::Throw).build(scope)?;
+            let function = match op.fast() {
+                [] => {
+                    let function = v8::Function::builder_raw(op.callback());
+                    function.constructor_behavior(v8::ConstructorBehavior::Throw).build(scope)?
+                }
+                fast => v8::FunctionTemplate::builder_raw(op.callback()).build_fast(scope, fast).get_function(scope)?,
+            };
             let name = string(scope, op.name);
             function.set_name(name);
             ops.create_data_property(scope, name.into(), function.into())?;
@@ -125,12 +136,22 @@ pub(super) fn bare_object<'s>(scope: &mut v8::PinScope<'s, '_>) -> Local<'s, v8:
 impl Op {
     /// An op of that name. [`ops!`](crate::ops) takes the name from the function.
     pub const fn new(name: &'static str, callback: fn() -> FunctionCallback) -> Self {
-        Self { name, callback }
+        Self { name, callback, fast: || &[] }
+    }
+
+    /// The same, with what optimised code may call instead.
+    pub const fn or(self, fast: Fast) -> Self {
+        Self { fast, ..self }
     }
 
     /// The address V8 calls.
     pub(super) fn callback(&self) -> FunctionCallback {
         (self.callback)()
+    }
+
+    /// What optimised code may call instead.
+    pub(super) fn fast(&self) -> &'static [CFunction] {
+        (self.fast)()
     }
 }
 
@@ -139,10 +160,13 @@ pub fn callback<F: MapFnTo<FunctionCallback>>(function: F) -> FunctionCallback {
     function.map_fn_to()
 }
 
-/// `ops![now, log]`: a `&'static [Op]` of the functions named.
+/// `ops![now, log]`: a `&'static [Op]` of the functions named; `now or fast_now` is one with a [`Fast`] function.
 #[macro_export]
 macro_rules! ops {
-    ($($function:ident),* $(,)?) => {
-        &[$($crate::runtime::Op::new(stringify!($function), || $crate::runtime::callback($function))),*]
+    ($($function:ident $(or $fast:ident)?),* $(,)?) => {
+        &[$($crate::runtime::Op::new(
+            stringify!($function),
+            || $crate::runtime::callback($function),
+        )$(.or($fast))?),*]
     };
 }

@@ -120,24 +120,33 @@ pub(crate) fn hasten_collection(scope: &mut v8::PinScope<'_, '_>, bytes: usize) 
     }
 }
 
-/// A `Uint8Array` of a copy of `data`; `None` if the isolate's limit leaves no room. (V8's own way to make a buffer ends
-/// the process where the allocator refuses.) Made by V8, it counts towards its next collection of young garbage, as a
-/// buffer of ours would not.
+/// A `Uint8Array` of a copy of `data`; `None` if the isolate's limit leaves no room.
 pub(crate) fn bytes<'s>(scope: &mut v8::PinScope<'s, '_>, data: &[u8]) -> Option<v8::Local<'s, v8::Uint8Array>> {
-    let buffers = Arc::clone(&super::state::of(scope).worker.buffers);
-    if !buffers.has_room(data.len()) {
+    bytes_with(scope, data.len(), |_, bytes| bytes.copy_from_slice(data))
+}
+
+/// A `Uint8Array` of `length` bytes, zeros until `fill` changes them; `None` if the isolate's limit leaves no room. (V8's
+/// own way to make a buffer ends the process where the allocator refuses.) Made by V8, it counts towards its next
+/// collection of young garbage, as a buffer of ours would not.
+pub(crate) fn bytes_with<'s, 'i>(
+    scope: &mut v8::PinScope<'s, 'i>,
+    length: usize,
+    fill: impl FnOnce(&mut v8::PinScope<'s, 'i>, &mut [u8]),
+) -> Option<v8::Local<'s, v8::Uint8Array>> {
+    let has_room = super::state::of(scope).worker.buffers.has_room(length);
+    if !has_room {
         scope.low_memory_notification();
-        if !buffers.has_room(data.len()) {
+        if !super::state::of(scope).worker.buffers.has_room(length) {
             return None;
         }
     }
-    hasten_collection(scope, data.len());
-    let buffer = v8::ArrayBuffer::new(scope, data.len());
+    hasten_collection(scope, length);
+    let buffer = v8::ArrayBuffer::new(scope, length);
     if let Some(start) = buffer.data() {
-        // SAFETY: the buffer has `data.len()` bytes from `start`, and nobody else has it yet.
-        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), start.as_ptr().cast(), data.len()) };
+        // SAFETY: the buffer has `length` bytes from `start`, and nobody else has it yet.
+        fill(scope, unsafe { std::slice::from_raw_parts_mut(start.as_ptr().cast(), length) });
     }
-    v8::Uint8Array::new(scope, buffer, 0, data.len())
+    v8::Uint8Array::new(scope, buffer, 0, length)
 }
 
 /// A part of the isolate's memory limit that native code has taken; given back when dropped.

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ffi::c_void;
 
 use v8::{ExternalReference, Local, OneByteConst};
 
-use super::extension::{self, Extension, Platform, bare_object, string};
+use super::extension::{self, Extension, Op, Platform, bare_object, string};
 use super::parts::{self, Parts};
 
 /// Why there is no snapshot: a fault of the platform's own scripts.
@@ -91,8 +92,13 @@ impl Snapshot {
 fn references(parts: Parts) -> &'static [ExternalReference] {
     let ops = parts.platform.core.iter().flat_map(|script| script.ops());
     let functions = ops.map(|op| ExternalReference { function: op.callback() });
+    let fast = parts.platform.core.iter().flat_map(|script| script.ops()).flat_map(Op::fast).flat_map(|fast| {
+        let parts = [std::ptr::from_ref(fast).cast(), fast.address(), std::ptr::from_ref(fast.type_info()).cast()];
+        parts.map(<*const c_void>::cast_mut)
+    });
     let texts = parts.texts.iter().map(|text| std::ptr::from_ref(text).cast_mut().cast());
-    let pointers = texts.chain([parts::getter(), std::ptr::null_mut()]).map(|pointer| ExternalReference { pointer });
+    let pointers = fast.chain(texts).chain([parts::getter(), std::ptr::null_mut()]);
+    let pointers = pointers.map(|pointer| ExternalReference { pointer });
     functions.chain(pointers).collect::<Vec<_>>().leak()
 }
 

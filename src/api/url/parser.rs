@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::host;
 use super::percent::{self, Set};
+use super::plain;
 use super::record::{Record, default_port, is_drive, is_normalized_drive, is_special, starts_with_drive};
 
 /// Where the parser is, and what a setter has it begin with.
@@ -48,7 +49,13 @@ enum Step {
 }
 
 /// "Basic URL parser" of a whole URL.
-pub(super) fn parse(input: &str, base: Option<&Record>) -> Result<Record, Failure> {
+pub(super) fn parse(input: &str, base: Option<Record>) -> Result<Record, Failure> {
+    // What is plain is absolute.
+    plain::record(input).map_or_else(|| parse_any(input, base), Ok)
+}
+
+/// The same, whatever the URL looks like.
+pub(super) fn parse_any(input: &str, base: Option<Record>) -> Result<Record, Failure> {
     let mut url = Record::default();
     let input = input.trim_matches(|character: char| character <= ' ');
     run(&without_breaks(input), base, &mut url, None)?;
@@ -62,11 +69,13 @@ pub(super) fn change(input: &str, url: &mut Record, state: State) -> Result<(), 
 
 /// Step 3: "Remove all ASCII tab or newline from input."
 fn without_breaks(input: &str) -> Cow<'_, str> {
-    let is_break = |character: char| matches!(character, '\t' | '\n' | '\r');
-    if input.contains(is_break) { input.replace(is_break, "").into() } else { input.into() }
+    match memchr::memchr3(b'\t', b'\n', b'\r', input.as_bytes()) {
+        Some(_) => input.replace(['\t', '\n', '\r'], "").into(),
+        None => input.into(),
+    }
 }
 
-fn run(input: &str, base: Option<&Record>, url: &mut Record, only: Option<State>) -> Result<(), Failure> {
+fn run(input: &str, base: Option<Record>, url: &mut Record, only: Option<State>) -> Result<(), Failure> {
     let mut parser = Parser {
         input,
         base,
@@ -96,7 +105,8 @@ fn run(input: &str, base: Option<&Record>, url: &mut Record, only: Option<State>
 
 struct Parser<'a> {
     input: &'a str,
-    base: Option<&'a Record>,
+    /// None any more, once the URL has taken its parts.
+    base: Option<Record>,
     url: &'a mut Record,
     /// The state override.
     only: Option<State>,
@@ -236,7 +246,7 @@ impl Parser<'_> {
         if self.url.scheme == "file" {
             Step::Next(State::File)
         } else if self.url.is_special() {
-            Step::Next(match self.base {
+            Step::Next(match &self.base {
                 Some(base) if base.scheme == self.url.scheme => State::SpecialRelativeOrAuthority,
                 _ => State::SpecialAuthoritySlashes,
             })
@@ -250,24 +260,24 @@ impl Parser<'_> {
     }
 
     fn no_scheme(&mut self, byte: Option<u8>) -> Result<Step, Failure> {
-        let base = self.base.ok_or(Failure)?;
+        let base = self.base.as_ref().ok_or(Failure)?;
         if base.is_opaque {
             if byte != Some(b'#') {
                 return Err(Failure);
             }
-            *self.url = Record { fragment: None, ..base.clone() };
+            *self.url = Record { fragment: None, ..self.base.take().unwrap_or_default() };
             return Ok(self.begin_fragment());
         }
         Ok(Step::Again(if base.scheme == "file" { State::File } else { State::Relative }))
     }
 
     fn relative(&mut self, byte: Option<u8>) -> Step {
-        let Some(base) = self.base else { return Step::Done };
+        let Some(base) = &self.base else { return Step::Done };
         self.url.scheme.clone_from(&base.scheme);
         if byte == Some(b'/') || self.is_special_backslash(byte) {
             return Step::Next(State::RelativeSlash);
         }
-        *self.url = Record { fragment: None, ..base.clone() };
+        *self.url = Record { fragment: None, ..self.base.take().unwrap_or_default() };
         self.relative_to_path(byte, true)
     }
 
@@ -296,7 +306,7 @@ impl Parser<'_> {
         if byte == Some(b'/') {
             return self.begin(State::Authority);
         }
-        if let Some(base) = self.base {
+        if let Some(base) = &self.base {
             self.url.username.clone_from(&base.username);
             self.url.password.clone_from(&base.password);
             self.url.host.clone_from(&base.host);
@@ -385,7 +395,7 @@ impl Parser<'_> {
     fn file(&mut self, byte: Option<u8>) -> Step {
         "file".clone_into(&mut self.url.scheme);
         self.url.host = Some(String::new());
-        match (byte, self.base.filter(|base| base.scheme == "file")) {
+        match (byte, self.base.as_ref().filter(|base| base.scheme == "file")) {
             (Some(b'/' | b'\\'), _) => Step::Next(State::FileSlash),
             (_, Some(base)) => {
                 self.url.host.clone_from(&base.host);
@@ -402,7 +412,7 @@ impl Parser<'_> {
         if matches!(byte, Some(b'/' | b'\\')) {
             return self.begin(State::FileHost);
         }
-        if let Some(base) = self.base.filter(|base| base.scheme == "file") {
+        if let Some(base) = self.base.as_ref().filter(|base| base.scheme == "file") {
             self.url.host.clone_from(&base.host);
             let first = base.path.split('/').nth(1).unwrap_or_default();
             if !starts_with_drive(self.rest()) && is_normalized_drive(first) {
@@ -501,7 +511,10 @@ impl Parser<'_> {
 
     fn query(&mut self, byte: Option<u8>) -> Step {
         if byte.is_some() && (self.only.is_some() || byte != Some(b'#')) {
-            return Step::Next(State::Query);
+            let rest = self.rest();
+            let end = if self.only.is_some() { None } else { memchr::memchr(b'#', rest) };
+            self.at += end.unwrap_or(rest.len());
+            return Step::Again(State::Query);
         }
         let set = if self.url.is_special() { &Set::SPECIAL_QUERY } else { &Set::QUERY };
         let part = &self.input[self.from..self.at];

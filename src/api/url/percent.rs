@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 
-/// Which ASCII characters are encoded; what is beyond ASCII always is.
-pub(super) struct Set([bool; 128]);
+/// Which bytes are encoded; those beyond ASCII always are.
+pub(super) struct Set([bool; 256]);
 
 impl Set {
     /// The C0 control percent-encode set.
     pub(super) const C0_CONTROL: Self = {
-        let mut set = [false; 128];
+        let mut set = [false; 256];
         let mut at = 0;
-        while at < 128 {
-            set[at] = at < 0x20 || at == 0x7f;
+        while at < 256 {
+            set[at] = at < 0x20 || at >= 0x7f;
             at += 1;
         }
         Self(set)
@@ -31,8 +31,8 @@ impl Set {
         self
     }
 
-    fn has(&self, byte: u8) -> bool {
-        self.0.get(usize::from(byte)).copied().unwrap_or(true)
+    pub(super) fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
     }
 }
 

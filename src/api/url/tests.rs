@@ -1,11 +1,12 @@
 use proptest::prelude::*;
 
-use super::parser::{Failure, parse};
+use super::parser::{Failure, parse, parse_any};
+use super::plain;
 use super::set::{component, set};
 
 fn href(text: &str, base: Option<&str>) -> Result<String, Failure> {
     let base = base.map(|base| parse(base, None).expect("a URL"));
-    Ok(parse(text, base.as_ref())?.serialize().0)
+    Ok(parse(text, base)?.serialize().0)
 }
 
 fn parts(text: &str) -> Vec<String> {
@@ -153,14 +154,39 @@ fn components_are_written_as_in_urls() {
     }
 }
 
+#[test]
+fn usual_urls_are_plain() {
+    for text in [
+        "https://api.example.com/v1/users?page=2&sort=desc#top",
+        "http://localhost:8080/",
+        "https://a-b.c1.example/%20/a.b/?",
+    ] {
+        assert!(plain::offsets(text.as_bytes()).is_some(), "{text}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn what_is_plain_is_what_the_parser_makes_of_it(
+        scheme in prop::sample::select(vec!["http", "https"]),
+        host in r"[a-z0-9A-Z.x-]{0,6}(xn--)?[a-z0.]{0,4}|localhost",
+        rest in r"(:[0-9]{0,5})?(/[/.a%2eE\\?#'^`{} ~é\t]{0,8})?",
+    ) {
+        let text = format!("{scheme}://{host}{rest}");
+        if let Some(offsets) = plain::offsets(text.as_bytes()) {
+            let url = parse_any(&text, None);
+            prop_assert_eq!(plain::record(&text).ok_or(Failure), url.clone());
+            prop_assert_eq!(url.map(|url| url.serialize()), Ok((text, offsets)));
+        }
+    }
+
     #[test]
     fn whatever_is_parsed_parses_to_itself(
         input in "(web\\+a|data|http|file)?:?[/\\\\.^ ?#ab:@%é|\t\\[\\]0-9]{0,12}",
         base in proptest::option::of("(web\\+a|http|file)://?[/.^ ?#ab:|]{1,8}"),
     ) {
         let base = base.and_then(|base| parse(&base, None).ok());
-        if let Ok(url) = parse(&input, base.as_ref()) {
+        if let Ok(url) = parse(&input, base) {
             let (text, offsets) = url.serialize();
             prop_assert!(offsets.is_sorted());
             prop_assert_eq!(parse(&text, None), Ok(url));

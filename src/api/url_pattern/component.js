@@ -3,7 +3,7 @@
 // expressions) and §2.3 (pattern strings back from parts).
 
 (function (nano) {
-  const { MathMax, RegExp, RegExpPrototypeExec, StringPrototypeAt, TypeError, newList, push } =
+  const { MathMax, ObjectDefineProperty, RegExp, RegExpPrototypeExec, StringPrototypeAt, TypeError, newList, push } =
     nano.primordials;
   const {
     OPEN, CLOSE, REGEXP, NAME, CHAR, ESCAPED_CHAR, OTHER_MODIFIER, ASTERISK, END, tokenize, isNameCodePoint,
@@ -252,6 +252,8 @@
   class Component {
     pattern;
     names = newList();
+    /** What `names` name, as properties that are undefined. */
+    groups = {};
     hasRegExpGroups = false;
     parts;
     #text = undefined;
@@ -267,7 +269,11 @@
       this.pattern = toPattern(parts, options);
       for (let i = 0; i < parts.length; i++) {
         if (parts[i].type === MATCHES) this.hasRegExpGroups = true;
-        if (parts[i].type !== FIXED) push(this.names, parts[i].name);
+        if (parts[i].type === FIXED) continue;
+        push(this.names, parts[i].name);
+        ObjectDefineProperty(this.groups, parts[i].name, {
+          __proto__: null, value: undefined, writable: true, enumerable: true, configurable: true,
+        });
       }
       if (parts.length === 0) {
         this.#text = "";

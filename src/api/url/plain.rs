@@ -1,0 +1,89 @@
+//! URLs that are written as the parser would write them, which most are: all there is to do is to find their parts.
+
+use super::percent::Set;
+use super::record::{Offsets, Record, default_port};
+
+/// Where the parts of a URL of HTTP are that is its own serialisation; `None` where only the parser knows. In particular
+/// it has no credentials, no address for a host, and none of `.` and `..` in its path.
+pub(super) fn offsets(text: &[u8]) -> Option<Offsets> {
+    let scheme_end = if text.starts_with(b"https://") {
+        5
+    } else if text.starts_with(b"http://") {
+        4
+    } else {
+        return None;
+    };
+    let host_start = scheme_end + 3;
+    let host_end = find(text, host_start, |byte| !matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'));
+    if !is_plain_domain(&text[host_start..host_end]) {
+        return None;
+    }
+    let port_end = match text.get(host_end)? {
+        b':' => find(text, host_end + 1, |byte| !byte.is_ascii_digit()),
+        _ => host_end,
+    };
+    if host_end != port_end {
+        let digits = std::str::from_utf8(&text[host_end + 1..port_end]).ok()?;
+        let port: u16 = digits.parse().ok()?;
+        let scheme = std::str::from_utf8(&text[..scheme_end]).ok()?;
+        if digits.starts_with('0') || default_port(scheme) == Some(port) {
+            return None;
+        }
+    }
+    if text.get(port_end) != Some(&b'/') {
+        return None;
+    }
+    let path_end = find(text, port_end, |byte| byte == b'?' || byte == b'#');
+    let query_end = find(text, path_end, |byte| byte == b'#');
+    let is_plain = is_plain_path(&text[port_end..path_end])
+        && is_plain(text[path_end..query_end].get(1..).unwrap_or_default(), &Set::SPECIAL_QUERY)
+        && is_plain(text[query_end..].get(1..).unwrap_or_default(), &Set::FRAGMENT);
+    let path_start = port_end;
+    is_plain.then_some([
+        scheme_end, host_start, host_start, host_start, host_start, host_end, port_end, path_start, path_end, query_end,
+    ])
+}
+
+/// Such a URL; `None` where only the parser knows.
+pub(super) fn record(text: &str) -> Option<Record> {
+    let [scheme_end, .., host_start, host_end, port_end, path_start, path_end, query_end] = offsets(text.as_bytes())?;
+    let marked = |from: usize, to: usize| text[from..to].get(1..).map(str::to_owned);
+    Some(Record {
+        scheme: text[..scheme_end].to_owned(),
+        host: Some(text[host_start..host_end].to_owned()),
+        port: text[host_end..port_end].get(1..).and_then(|port| port.parse().ok()),
+        path: text[path_start..path_end].to_owned(),
+        query: marked(path_end, query_end),
+        fragment: marked(query_end, text.len()),
+        ..Record::default()
+    })
+}
+
+/// The index of the first byte from `from` on that `is_end` holds for, or else the text's length.
+fn find(text: &[u8], from: usize, is_end: impl Fn(u8) -> bool) -> usize {
+    text[from..].iter().position(|byte| is_end(*byte)).map_or(text.len(), |at| from + at)
+}
+
+/// A domain in lower case whose labels are no Punycode, and the last of them no number.
+fn is_plain_domain(host: &[u8]) -> bool {
+    let last = host.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    last.first().is_some_and(u8::is_ascii_alphabetic) && !host.windows(4).any(|four| four == b"xn--")
+}
+
+/// Neither a segment of dots, however they are written, nor a backslash, nor what is to be encoded.
+fn is_plain_path(path: &[u8]) -> bool {
+    let mut last = [0; 2];
+    for &byte in path {
+        let is_dotted = last[1] == b'/' && byte == b'.' || last == *b"%2" && matches!(byte, b'e' | b'E');
+        if is_dotted || byte == b'\\' || Set::PATH.has(byte) {
+            return false;
+        }
+        last = [last[1], byte];
+    }
+    true
+}
+
+/// Nothing is to be encoded.
+fn is_plain(text: &[u8], set: &Set) -> bool {
+    text.iter().all(|byte| !set.has(*byte))
+}
