@@ -123,7 +123,7 @@ fn memory_that_is_given_up_again_is_no_fault() {
 fn the_memory_of_an_unused_isolate_goes_back_to_the_system() {
     let keep = "(globalThis.kept = [new Uint8Array(20 << 20).fill(1), Array.from({ length: 1e6 }, () => ({}))]).length";
     let apps = ["a", "b", "c"];
-    let limits = "limits memory=\"128MiB\" startup=\"10s\" cpu=\"10s\"\n    idle \"1s\"";
+    let limits = "limits memory=\"128MiB\" startup=\"10s\" cpu=\"10s\"\n    idle \"4s\"";
     let nano = apps.iter().fold(Setup::new(), |setup, app| setup.app(app, limits, &answers(keep))).start();
     let before = nano.usage();
     apps.iter().for_each(|app| nano.get(app, "/").says("2"));
