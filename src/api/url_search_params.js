@@ -138,10 +138,18 @@
     }
   }
 
+  /** Longer texts are taken apart in Rust, which looks now and then whether a limit has struck. */
+  const LONG = 1 << 16;
+
   /** §5.1 "application/x-www-form-urlencoded parser", of a text; Rust decodes what is encoded, which little is. */
   function parse(text) {
     const list = newList();
     const { length } = text;
+    if (length > LONG) {
+      const parsed = ops.form_parse(text);
+      for (let i = 0; i < parsed.length; i++) push(list, parsed[i]);
+      return list;
+    }
     const isEncoded = isAnyEncoded(text);
     /** The next of them from `start` on, or the end: neither is looked for twice. */
     let equals = -1;

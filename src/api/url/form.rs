@@ -25,18 +25,25 @@ pub(super) fn form_decode(
     value::return_text(scope, &mut rv, &percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy());
 }
 
-/// `form_parse(bytes, most)`: names and values in turn (§5.1); a `TypeError` if they are more than `most`.
+/// `form_parse(input, most?)`: names and values in turn (§5.1) of a text or bytes; a `TypeError` if they are more than
+/// `most`.
 pub(super) fn form_parse(
     scope: &mut PinScope<'_, '_>,
     args: FunctionCallbackArguments<'_>,
     mut rv: ReturnValue<'_, Value>,
 ) {
-    let Ok(view) = Local::<v8::ArrayBufferView>::try_from(args.get(0)) else {
-        return value::throw_type_error(scope, "not a view of bytes");
+    let (mut buffer, mut storage) = (value::buffer(), [0; v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP]);
+    let view = Local::<v8::ArrayBufferView>::try_from(args.get(0));
+    let text;
+    let bytes = match &view {
+        Ok(view) => view.get_contents(&mut storage),
+        Err(_) => {
+            let Some(string) = value::text(scope, &args, 0, &mut buffer) else { return };
+            text = string;
+            text.as_bytes()
+        }
     };
-    let mut storage = [0; v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP];
-    let bytes = view.get_contents(&mut storage);
-    let most = args.get(1).uint32_value(scope).unwrap_or(0);
+    let most = args.get(1).uint32_value(scope).filter(|_| args.length() > 1).unwrap_or(u32::MAX);
     let strings = v8::Array::new(scope, 0);
     // It inherits nothing, so that nobody's setters see what is put into it.
     let null = v8::null(scope).into();

@@ -56,8 +56,8 @@ pub(super) fn parse(input: &str, base: Option<Record>) -> Result<Record, Failure
 
 /// The same, whatever the URL looks like.
 pub(super) fn parse_any(input: &str, base: Option<Record>) -> Result<Record, Failure> {
-    let mut url = Record::default();
     let input = input.trim_matches(|character: char| character <= ' ');
+    let mut url = Record { path: String::with_capacity(input.len()), ..Record::default() };
     run(&without_breaks(input), base, &mut url, None)?;
     Ok(url)
 }
@@ -190,6 +190,15 @@ impl Parser<'_> {
     /// Whether the part before a path ends here.
     fn ends_authority(&self, byte: Option<u8>) -> bool {
         matches!(byte, None | Some(b'/' | b'?' | b'#')) || self.is_special_backslash(byte)
+    }
+
+    /// Goes on to what may end the authority, or matters otherwise.
+    fn skip(&mut self, matters: impl Fn(u8) -> bool) {
+        let rest = self.rest();
+        let ends = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'\\') || matters(*byte);
+        // This one is none of them, a backslash aside.
+        let length = rest.iter().skip(1).position(ends).map_or(rest.len(), |at| at + 1);
+        self.at += length;
     }
 
     fn begin_query(&mut self) -> Step {
@@ -336,7 +345,8 @@ impl Parser<'_> {
             return Ok(self.begin(State::Authority));
         }
         if !self.ends_authority(byte) {
-            return Ok(Step::Next(State::Authority));
+            self.skip(|byte| byte == b'@');
+            return Ok(Step::Again(State::Authority));
         }
         if self.saw_at && self.from == self.at {
             return Err(Failure);
@@ -370,7 +380,10 @@ impl Parser<'_> {
         match byte {
             Some(b'[') => self.is_in_brackets = true,
             Some(b']') => self.is_in_brackets = false,
-            _ => {}
+            _ => {
+                self.skip(|byte| matches!(byte, b':' | b'[' | b']'));
+                return Ok(Step::Again(state));
+            }
         }
         Ok(Step::Next(state))
     }
