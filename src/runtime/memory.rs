@@ -22,11 +22,18 @@ pub(super) struct Buffers {
     limit: AtomicUsize,
     /// Whether V8 has been refused a buffer since its last collection.
     refused: AtomicBool,
+    /// Whether the next buffer need not be zeros: whoever has it made writes all of it before anybody sees it.
+    unzeroed: AtomicBool,
 }
 
 impl Buffers {
     pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), limit: AtomicUsize::new(limit), refused: AtomicBool::new(false) })
+        Arc::new(Self {
+            used: AtomicUsize::new(0),
+            limit: AtomicUsize::new(limit),
+            refused: AtomicBool::new(false),
+            unzeroed: AtomicBool::new(false),
+        })
     }
 
     pub(super) fn set_limit(&self, limit: usize) {
@@ -67,8 +74,9 @@ unsafe extern "C" fn allocate(buffers: &Buffers, bytes: usize) -> *mut c_void {
         buffers.refused.store(true, Ordering::Relaxed);
         return std::ptr::null_mut();
     }
+    let allocate = if buffers.unzeroed.swap(false, Ordering::Relaxed) { alloc::alloc } else { alloc::alloc_zeroed };
     // SAFETY: the layout is not empty; a null answer is V8's to handle.
-    let data = layout(bytes).map_or(std::ptr::null_mut(), |layout| unsafe { alloc::alloc_zeroed(layout) });
+    let data = layout(bytes).map_or(std::ptr::null_mut(), |layout| unsafe { allocate(layout) });
     if data.is_null() {
         buffers.release(bytes);
     }
@@ -122,31 +130,45 @@ pub(crate) fn hasten_collection(scope: &mut v8::PinScope<'_, '_>, bytes: usize) 
 
 /// A `Uint8Array` of a copy of `data`; `None` if the isolate's limit leaves no room.
 pub(crate) fn bytes<'s>(scope: &mut v8::PinScope<'s, '_>, data: &[u8]) -> Option<v8::Local<'s, v8::Uint8Array>> {
-    bytes_with(scope, data.len(), |_, bytes| bytes.copy_from_slice(data))
+    let buffer = buffer(scope, data.len(), false)?;
+    if let Some(start) = buffer.data() {
+        // SAFETY: the buffer has `data.len()` bytes from `start`, and nobody else has it yet.
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), start.as_ptr().cast(), data.len()) };
+    }
+    v8::Uint8Array::new(scope, buffer, 0, data.len())
 }
 
-/// A `Uint8Array` of `length` bytes, zeros until `fill` changes them; `None` if the isolate's limit leaves no room. (V8's
-/// own way to make a buffer ends the process where the allocator refuses.) Made by V8, it counts towards its next
-/// collection of young garbage, as a buffer of ours would not.
+/// A `Uint8Array` of `length` bytes, zeros until `fill` changes them; `None` if the isolate's limit leaves no room.
 pub(crate) fn bytes_with<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     length: usize,
     fill: impl FnOnce(&mut v8::PinScope<'s, 'i>, &mut [u8]),
 ) -> Option<v8::Local<'s, v8::Uint8Array>> {
-    let has_room = super::state::of(scope).worker.buffers.has_room(length);
-    if !has_room {
-        scope.low_memory_notification();
-        if !super::state::of(scope).worker.buffers.has_room(length) {
-            return None;
-        }
-    }
-    hasten_collection(scope, length);
-    let buffer = v8::ArrayBuffer::new(scope, length);
+    let buffer = buffer(scope, length, true)?;
     if let Some(start) = buffer.data() {
         // SAFETY: the buffer has `length` bytes from `start`, and nobody else has it yet.
         fill(scope, unsafe { std::slice::from_raw_parts_mut(start.as_ptr().cast(), length) });
     }
     v8::Uint8Array::new(scope, buffer, 0, length)
+}
+
+/// A buffer of `length` bytes, which are zeros if they are `zeroed`, and are otherwise to be written before anybody sees
+/// them; `None` if the isolate's limit leaves no room. (V8's own way to make a buffer ends the process where the allocator
+/// refuses.) Made by V8, it counts towards its next collection of young garbage, as a buffer of ours would not.
+fn buffer<'s>(scope: &mut v8::PinScope<'s, '_>, length: usize, zeroed: bool) -> Option<v8::Local<'s, v8::ArrayBuffer>> {
+    let buffers = Arc::clone(&super::state::of(scope).worker.buffers);
+    if !buffers.has_room(length) {
+        scope.low_memory_notification();
+        if !buffers.has_room(length) {
+            return None;
+        }
+    }
+    hasten_collection(scope, length);
+    // The allocation of this very buffer takes it, and no other comes before.
+    buffers.unzeroed.store(!zeroed, Ordering::Relaxed);
+    let buffer = v8::ArrayBuffer::new(scope, length);
+    buffers.unzeroed.store(false, Ordering::Relaxed);
+    Some(buffer)
 }
 
 /// A part of the isolate's memory limit that native code has taken; given back when dropped.
