@@ -5,8 +5,9 @@
 (function (nano) {
   const { ops, fetch: fetches } = nano;
   const {
-    ArrayPrototypeSymbolIterator, Boolean, PromiseResolve, ReflectApply, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteOffset, Uint8Array, isObject, newList,
-    newPromise, push, uponPromise,
+    ArrayPrototypeSymbolIterator, Boolean, ObjectDefineProperty, ObjectSetPrototypeOf, PromiseResolve, ReflectApply,
+    ReflectGetOwnPropertyDescriptor, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteOffset, Uint8Array,
+    isObject, newList, newPromise, push, uponPromise,
   } = nano.primordials;
   const {
     USVString, callback, defineInterface, dictionary, getByteLength, isUint8Array, requireArguments,
@@ -318,6 +319,40 @@
     return token;
   }
 
+  /** What tokens of several kinds have. */
+  const members = {
+    get removed() {
+      return get(this, "removed");
+    },
+
+    before(content, options = undefined) {
+      requireArguments(arguments.length, 1, "before");
+      return insert(this, "before", content, options);
+    },
+
+    after(content, options = undefined) {
+      requireArguments(arguments.length, 1, "after");
+      return insert(this, "after", content, options);
+    },
+
+    replace(content, options = undefined) {
+      requireArguments(arguments.length, 1, "replace");
+      return insert(this, "replace", content, options);
+    },
+
+    remove() {
+      return remove(this, false);
+    },
+  };
+
+  function mixin(Class, names) {
+    for (let i = 0; i < names.length; i++) {
+      const descriptor = ReflectGetOwnPropertyDescriptor(members, names[i]);
+      // An app may have given all objects a `value`.
+      ObjectDefineProperty(Class.prototype, names[i], ObjectSetPrototypeOf(descriptor, null));
+    }
+  }
+
   class Element extends Token {
     get tagName() {
       return get(this, "tagName");
@@ -333,10 +368,6 @@
       const pairs = newList();
       for (let i = 0; i < flat.length; i += 2) push(pairs, [flat[i], flat[i + 1]]);
       return ArrayPrototypeSymbolIterator(pairs);
-    }
-
-    get removed() {
-      return get(this, "removed");
     }
 
     get namespaceURI() {
@@ -365,16 +396,6 @@
       return this;
     }
 
-    before(content, options = undefined) {
-      requireArguments(arguments.length, 1, "before");
-      return insert(this, "before", content, options);
-    }
-
-    after(content, options = undefined) {
-      requireArguments(arguments.length, 1, "after");
-      return insert(this, "after", content, options);
-    }
-
     prepend(content, options = undefined) {
       requireArguments(arguments.length, 1, "prepend");
       return insert(this, "prepend", content, options);
@@ -385,18 +406,9 @@
       return insert(this, "append", content, options);
     }
 
-    replace(content, options = undefined) {
-      requireArguments(arguments.length, 1, "replace");
-      return insert(this, "replace", content, options);
-    }
-
     setInnerContent(content, options = undefined) {
       requireArguments(arguments.length, 1, "setInnerContent");
       return insert(this, "inner", content, options);
-    }
-
-    remove() {
-      return remove(this, false);
     }
 
     removeAndKeepContent() {
@@ -419,20 +431,6 @@
     set name(name) {
       set(this, "tagName", name);
     }
-
-    before(content, options = undefined) {
-      requireArguments(arguments.length, 1, "before");
-      return insert(this, "before", content, options);
-    }
-
-    after(content, options = undefined) {
-      requireArguments(arguments.length, 1, "after");
-      return insert(this, "after", content, options);
-    }
-
-    remove() {
-      return remove(this, false);
-    }
   }
 
   class Comment extends Token {
@@ -443,29 +441,6 @@
     set text(text) {
       set(this, "text", text);
     }
-
-    get removed() {
-      return get(this, "removed");
-    }
-
-    before(content, options = undefined) {
-      requireArguments(arguments.length, 1, "before");
-      return insert(this, "before", content, options);
-    }
-
-    after(content, options = undefined) {
-      requireArguments(arguments.length, 1, "after");
-      return insert(this, "after", content, options);
-    }
-
-    replace(content, options = undefined) {
-      requireArguments(arguments.length, 1, "replace");
-      return insert(this, "replace", content, options);
-    }
-
-    remove() {
-      return remove(this, false);
-    }
   }
 
   class Text extends Token {
@@ -475,29 +450,6 @@
 
     get lastInTextNode() {
       return get(this, "lastInTextNode");
-    }
-
-    get removed() {
-      return get(this, "removed");
-    }
-
-    before(content, options = undefined) {
-      requireArguments(arguments.length, 1, "before");
-      return insert(this, "before", content, options);
-    }
-
-    after(content, options = undefined) {
-      requireArguments(arguments.length, 1, "after");
-      return insert(this, "after", content, options);
-    }
-
-    replace(content, options = undefined) {
-      requireArguments(arguments.length, 1, "replace");
-      return insert(this, "replace", content, options);
-    }
-
-    remove() {
-      return remove(this, false);
     }
   }
 
@@ -526,6 +478,11 @@
   function fail() {
     throw new TypeError("HTMLRewriter: nothing but text can be appended to a document");
   }
+
+  mixin(EndTag, ["before", "after", "remove"]);
+  mixin(Element, ["removed", "before", "after", "replace", "remove"]);
+  mixin(Comment, ["removed", "before", "after", "replace", "remove"]);
+  mixin(Text, ["removed", "before", "after", "replace", "remove"]);
 
   /** By kind. */
   const TOKENS = [undefined, Element, Comment, Text, Doctype, DocumentEnd, EndTag];
