@@ -14,7 +14,7 @@ use lol_html::{AsciiCompatibleEncoding, Selector};
 use rustc_hash::FxHashMap;
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
-use self::rewriter::{Command, Content, Event, Failure, Kind, MEMORY, Registration, Rewriter};
+use self::rewriter::{Command, Content, Event, Failure, Kind, MEMORY, Registration, Rewriter, STACK};
 use self::token::{Answer, Place, Property, Request, content_type};
 use super::mime::MimeType;
 use super::value;
@@ -41,8 +41,6 @@ pub const OPS: &[Op] = crate::ops![
     token_on_end_tag
 ];
 
-/// What a coroutine touches of its stack.
-const TOUCHED: usize = 32 << 10;
 /// What a byte of the page may make the parser keep: an element that is open takes a hundred, its tag three at least.
 const KEPT: usize = 16;
 /// What a byte of its selectors may take, and a handler.
@@ -115,7 +113,7 @@ impl Pages {
         let mut open = self.open.borrow_mut();
         let Some(page) = open.get_mut(&id) else { return 0 };
         page.length = page.length.saturating_add(bytes);
-        let needed = TOUCHED + page.length.saturating_mul(KEPT).min(MEMORY);
+        let needed = STACK + page.length.saturating_mul(KEPT).min(MEMORY);
         let more = needed.saturating_sub(page.charged).next_multiple_of(STEP);
         page.charged += more;
         more
@@ -170,7 +168,7 @@ fn rewriter_open(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'
     };
     let pages = pages(scope);
     let compiled = COMPILED * length + HANDLER * registrations.len();
-    let Some(charge) = runtime::charge(scope, TOUCHED + compiled) else { return no_room(scope) };
+    let Some(charge) = runtime::charge(scope, STACK + compiled) else { return no_room(scope) };
     let rewriter = match Rewriter::new(registrations, encoding) {
         Ok(rewriter) => rewriter,
         Err(error) => return value::throw_type_error(scope, &format!("HTMLRewriter: no memory for a stack: {error}")),
@@ -182,7 +180,7 @@ fn rewriter_open(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'
         Box::new(move || pages.close(id))
     };
     let keeper = v8::Weak::with_guaranteed_finalizer(scope, keeper, finalizer);
-    let page = Page { rewriter, length: 0, charged: TOUCHED, charges: vec![charge], given: Vec::new(), keeper };
+    let page = Page { rewriter, length: 0, charged: STACK, charges: vec![charge], given: Vec::new(), keeper };
     pages.open.borrow_mut().insert(id, page);
     rv.set_uint32(id);
 }
