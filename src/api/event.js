@@ -11,12 +11,13 @@
     TypeError, isObject, uponPromise,
   } = nano.primordials;
   const { defineInterface, isUint8Array, requireArguments } = nano.webidl;
+  const { withFields } = nano.headers;
 
   /** What the app exports, or null for one that listens to "fetch" events. */
   let handler = null;
   let env;
 
-  /** Requests under way, by token. */
+  /** Requests that are still under way when their handler has been called, by token. */
   const exchanges = new Map();
 
   /** One request, from the handler's call to the last promise of `waitUntil`. */
@@ -71,8 +72,9 @@
       try {
         const parts = fetch.responseParts(response);
         stream = parts.stream;
-        if (stream === null || this.#clientLeft) ops.respond(this.#token, parts.status, parts.headers, parts.body);
-        else wanted = ops.respond_stream(this.#token, parts.status, parts.headers, parts.length);
+        const { status, headers } = parts;
+        if (stream === null || this.#clientLeft) send(ops.respond, this.#token, status, parts.body, headers);
+        else wanted = send(ops.respond_stream, this.#token, status, parts.length, headers);
       } catch (error) {
         this.fail(error);
         return;
@@ -145,6 +147,10 @@
       );
     }
 
+    get isOver() {
+      return this.#pending === 0;
+    }
+
     clientLeft() {
       this.#clientLeft = true;
       const reason = clientLeft();
@@ -171,6 +177,20 @@
     forget() {
       context.end(this.#token);
       MapPrototypeDelete(exchanges, this.#token);
+    }
+  }
+
+  /** Sends a head; one of few fields without a list of all that is said. */
+  function send(op, token, status, body, list) {
+    switch (list.length) {
+      case 0:
+        return op(token, status, body);
+      case 2:
+        return op(token, status, body, list[0], list[1]);
+      case 4:
+        return op(token, status, body, list[0], list[1], list[2], list[3]);
+      default:
+        return ReflectApply(op, undefined, withFields([token, status, body], list));
     }
   }
 
@@ -215,9 +235,7 @@
     return nano.fetchEvents.hasListener() ? undefined : "the entry exports no fetch handler";
   };
 
-  entry.fetch = (token) => {
-    const exchange = new Exchange(token);
-    MapPrototypeSet(exchanges, token, exchange);
+  function begin(exchange) {
     let result;
     try {
       result = callHandler(exchange);
@@ -226,6 +244,13 @@
       return;
     }
     exchange.settle(result);
+  }
+
+  entry.fetch = (token) => {
+    const exchange = new Exchange(token);
+    begin(exchange);
+    // Many are over by now, and nobody will ask for them.
+    if (!exchange.isOver) MapPrototypeSet(exchanges, token, exchange);
   };
 
   entry.abort = (token) => {

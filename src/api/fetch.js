@@ -10,7 +10,8 @@
 (function (nano) {
   const { ops, abort, fetch: internals, headers: headerLists, integrity, url: urls, body: bodies } = nano;
   const {
-    ArrayPrototypeIncludes, PromiseReject, StringPrototypeCharCodeAt, TypeError, newList, newPromise, push, uponPromise,
+    ArrayPrototypeIncludes, PromiseReject, ReflectApply, StringPrototypeCharCodeAt, TypeError, newList, newPromise, push,
+    uponPromise,
   } = nano.primordials;
   const { isUint8Array, requireArguments, requireGlobal } = nano.webidl;
   const { Reader, createBytes } = nano.streams;
@@ -183,7 +184,12 @@
       add(headers, "accept-encoding", has(headers, "range") ? "identity" : "gzip, deflate, br, zstd");
       const id = ++lastId;
       const body = this.#stream !== null ? true : this.#source;
-      const sent = ops.fetch_send(id, url.scheme === "https", url.host, url.port, url.path, this.#method, headers, body);
+      const { scheme, host, port, path } = url;
+      const sent = ReflectApply(
+        ops.fetch_send,
+        undefined,
+        headerLists.withFields([id, scheme === "https", host, port, path, this.#method, body], headers),
+      );
       this.#id = id;
       uponPromise(sent, (head) => this.#receive(id, head), (error) => this.#end(error));
       if (this.#stream !== null) this.#pump(id);

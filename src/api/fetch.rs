@@ -25,8 +25,8 @@ fn id(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> u32
     args.get(0).uint32_value(scope).unwrap_or(0)
 }
 
-/// `fetch_send(id, secure, host, port, path, method, headers, body)`: a promise of `[status, reason, headers, hasBody]`.
-/// `body` is null, a string, a `Uint8Array`, or true if `fetch_write` sends it.
+/// `fetch_send(id, secure, host, port, path, method, body, ...headers)`: a promise of `[status, reason, headers, hasBody]`.
+/// `body` is null, a string, a `Uint8Array`, or true if `fetch_write` sends it; `headers` are `name, value, …`.
 fn fetch_send(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let id = id(scope, &args);
     let request = runtime::request_of(scope);
@@ -43,10 +43,7 @@ fn fetch_send(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>,
     let (Ok(path), Ok(method)) = (PathAndQuery::try_from(&*path), Method::from_bytes(method.as_bytes())) else {
         return value::throw_type_error(scope, "fetch: the URL is too long");
     };
-    let Ok(flat) = Local::<v8::Array>::try_from(args.get(6)) else {
-        return value::throw_type_error(scope, "not a list of headers");
-    };
-    let Some(headers) = event::header_map(scope, flat, &event::REQUEST) else { return };
+    let Some(headers) = event::header_map(scope, &args, 7, &event::REQUEST) else { return };
     let Some((upload, uploader)) = body(scope, &args) else { return };
 
     let given_up = state.fetches.begin(id, request, uploader);
@@ -75,12 +72,12 @@ fn fetch_send(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>,
     }
 }
 
-/// Argument 7 as a body, and where its chunks go if they come later; `None`, with an exception, if there is no room.
+/// Argument 6 as a body, and where its chunks go if they come later; `None`, with an exception, if there is no room.
 fn body(
     scope: &mut PinScope<'_, '_>,
     args: &FunctionCallbackArguments<'_>,
 ) -> Option<(Upload, Option<crate::egress::Uploader>)> {
-    let body = args.get(7);
+    let body = args.get(6);
     if body.is_true() {
         let (uploader, upload) = Upload::stream();
         return Some((upload, Some(uploader)));

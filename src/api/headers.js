@@ -243,6 +243,16 @@
     return value;
   }
 
-  nano.headers = { __proto__: null, contentTypeOf, copyList, create, fill, isImmutable, listOf, setContentType };
+  /** More than any head has: Rust says which are too many, if V8 can pass them on. */
+  const MOST = 2500;
+
+  /** The arguments of a native function that takes the fields of a flat list behind its first ones. */
+  function withFields(first, list) {
+    const args = copyList(first);
+    for (let i = 0; i < list.length && i < MOST; i++) push(args, list[i]);
+    return args;
+  }
+
+  nano.headers = { __proto__: null, contentTypeOf, copyList, create, fill, isImmutable, listOf, setContentType, withFields };
   nano.expose("Headers", Headers);
 });
