@@ -13,6 +13,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -26,6 +27,14 @@ pub use layer::LogLayer;
 use line::{Extra, Field, Kind, Line};
 use quota::{Quota, Verdict};
 use sink::Sink;
+
+/// The most bytes that are kept for a thread's next line.
+const KEPT: usize = 4 * 1024;
+
+thread_local! {
+    /// Where a line is rendered.
+    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// The handle every part of nano logs through. Cheap to clone; never blocks.
 #[derive(Clone)]
@@ -207,7 +216,7 @@ impl Inner {
     fn write(&self, line: &Line<'_>) {
         let setup = self.setup.load();
         let now = SystemTime::now();
-        let mut bytes = Vec::new();
+        let mut bytes = LINE.take();
         for format in [LogFormat::Json, LogFormat::Text] {
             let mut targets = setup.targets.iter().filter(|target| target.format == format).peekable();
             if targets.peek().is_none() {
@@ -216,6 +225,9 @@ impl Inner {
             bytes.clear();
             line.render(format, now, &mut bytes);
             targets.for_each(|target| target.sink.push(&bytes));
+        }
+        if bytes.capacity() <= KEPT {
+            LINE.set(bytes);
         }
     }
 }
