@@ -105,17 +105,16 @@ where
         let mut change = pin!(changes.changed());
         let mut bell: Option<Arc<Bell>> = None;
         let ending = poll_fn(|cx| {
-            if bell.as_ref().is_none_or(|bell| !bell.task.will_wake(cx.waker())) {
-                bell = Some(Arc::new(Bell { rung: AtomicBool::new(true), task: cx.waker().clone() }));
+            let bell = match &mut bell {
+                Some(bell) if bell.task.will_wake(cx.waker()) => bell,
+                none => none.insert(Arc::new(Bell { rung: AtomicBool::new(true), task: cx.waker().clone() })),
+            };
+            let rung = bell.has_rung();
+            if rung && let Poll::Ready(change) = bell.poll(change.as_mut()) {
+                // Without a socket there is nobody left to serve for.
+                return Poll::Ready(change.err().map(|_| Ending::Drop));
             }
-            if let Some(bell) = bell.as_ref().filter(|bell| bell.has_rung()) {
-                let waker = Waker::from(Arc::clone(bell));
-                if let Poll::Ready(change) = change.as_mut().poll(&mut Context::from_waker(&waker)) {
-                    // Without a socket there is nobody left to serve for.
-                    return Poll::Ready(change.err().map(|_| Ending::Drop));
-                }
-            }
-            driver.poll(cx, timer.as_mut()).map(Some)
+            driver.poll(cx, timer.as_mut(), bell, rung).map(Some)
         });
         match ending.await {
             None => {}
@@ -127,8 +126,8 @@ where
     }
 }
 
-/// Tells a change of stage from all else that wakes a connection. Asking for changes takes a lock that all connections
-/// share: it is done when the bell has rung, and not for every request.
+/// Tells a change of stage and the timer from all else that wakes a connection. Asking for changes takes a lock that all
+/// connections share, and the timer costs as much: both are asked when the bell has rung, and not for every request.
 struct Bell {
     rung: AtomicBool,
     task: Waker,
@@ -137,6 +136,11 @@ struct Bell {
 impl Bell {
     fn has_rung(&self) -> bool {
         self.rung.load(Relaxed) && self.rung.swap(false, Acquire)
+    }
+
+    /// Polls what is to ring it.
+    fn poll<F: Future>(self: &Arc<Self>, future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(&Waker::from(Arc::clone(self))))
     }
 }
 
@@ -247,7 +251,14 @@ where
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Ending> {
+    /// The timer rings `bell`, and is asked only where it `rung`, or has to be set.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut timer: Pin<&mut Sleep>,
+        bell: &Arc<Bell>,
+        mut rung: bool,
+    ) -> Poll<Ending> {
         loop {
             if let Poll::Ready(ending) = self.advance(cx) {
                 return Poll::Ready(ending);
@@ -255,8 +266,12 @@ where
             let due = self.due();
             if let Some((at, _)) = due.filter(|(at, _)| *at < self.armed) {
                 self.arm(at, timer.as_mut());
+                rung = true;
             }
-            ready!(timer.as_mut().poll(cx));
+            if !rung {
+                return Poll::Pending;
+            }
+            ready!(bell.poll(timer.as_mut()));
             let now = Instant::now();
             match due {
                 Some((at, due)) if at <= now => self.expire(due, now),
