@@ -32,7 +32,9 @@ pub struct Fetch {
     /// The body, or `None` where the request has none (RFC 9112 §6.3). It may be polled on any thread;
     /// limits and timeouts are already inside it.
     pub body: Option<RequestBody>,
-    /// When the wall limit strikes: counted from the moment the request was queued.
+    /// When the request was handed over.
+    pub queued: Instant,
+    /// When the wall limit strikes: counted from that moment.
     pub deadline: Instant,
     /// Where the one reply goes. Dropped unsent only if the process is going down.
     pub reply: ReplySender,
@@ -212,10 +214,14 @@ pub trait Exchange: Send + Sync {
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// A fresh UUIDv7 (RFC 9562 §5.7).
+    /// A fresh UUIDv7 (RFC 9562 §5.7). Ids of the same few milliseconds are in no order.
     pub fn new() -> Self {
+        // Coarse is milliseconds, and a glance.
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+        let at = uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.tv_nsec as u32);
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        let text = uuid::Uuid::now_v7().hyphenated().encode_lower(&mut text);
+        let text = uuid::Uuid::new_v7(at).hyphenated().encode_lower(&mut text);
         Self(HeaderValue::from_str(text).expect("a UUID is printable ASCII"))
     }
 

@@ -20,6 +20,7 @@ use super::forwarded::Peer;
 use super::http1::{self, End};
 use super::http2::{self, Broken};
 use super::listener::{Open, Reset, Socket, Stage};
+use super::target::LastHost;
 use crate::event::{BodyError, Desk, ErrorCode, RequestId};
 use crate::plan::{Listener, Timeouts};
 
@@ -39,6 +40,7 @@ pub(super) struct Connection {
     pub(super) settings: Arc<Listener>,
     pub(super) peer: Peer,
     pub(super) activity: Arc<Activity>,
+    pub(super) host: LastHost,
     /// While any of these lives the socket counts as in use.
     pub(super) stage: watch::Receiver<Stage>,
     /// Its place among the listener's connections.

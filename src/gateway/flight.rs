@@ -1,7 +1,6 @@
 //! One request from its head to its last byte: what the log and the metrics will say of it, said exactly once when it
 //! is dropped, and the promise that its app learns of a client that left.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use http::request::Parts;
 use super::body::Intake;
 use super::connection::Connection;
 use super::listener::View;
-use super::target::{self, Malformed};
+use super::target::Malformed;
 use super::{AppService, error};
 use crate::event::{ErrorCode, Exchange, RequestId};
 use crate::observability::log::AccessRecord;
@@ -23,7 +22,7 @@ pub(super) struct Flight {
     pub(super) id: RequestId,
     pub(super) head: Parts,
     /// As routing sees it.
-    pub(super) host: Result<String, Malformed>,
+    pub(super) host: Result<Arc<str>, Malformed>,
     began: Instant,
     app: Option<usize>,
     intake: Option<Arc<Intake>>,
@@ -43,7 +42,7 @@ impl Flight {
             began: connection.activity.began(),
             view: connection.socket.view(),
             id: connection.peer.request_id(&head.headers),
-            host: target::host(&head).map(Cow::into_owned),
+            host: connection.host.of(&head),
             head,
             connection,
             app: None,

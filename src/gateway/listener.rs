@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use super::activity::Activity;
 use super::connection::Connection;
 use super::forwarded::Peer;
+use super::target::LastHost;
 use super::{Serving, Shared};
 use crate::event::Desk;
 use crate::plan::{Level, Listener};
@@ -252,6 +253,7 @@ impl Socket {
             peer: Peer::new(peer, &settings.trust_proxy),
             settings,
             activity: Arc::new(Activity::new()),
+            host: LastHost::default(),
             stage: self.stage.subscribe(),
             _open: Open::new(slot, gauge),
         });

@@ -102,9 +102,10 @@ where
     if let Some(intake) = &intake {
         flight.reads(intake);
     }
-    let deadline = Instant::now() + limits.wall;
+    let queued = Instant::now();
+    let deadline = queued + limits.wall;
     let (reply, replied) = connection.desk.expect();
-    let fetch = Fetch { id: flight.id.clone(), head: copy_head(&flight), body, deadline, reply };
+    let fetch = Fetch { id: flight.id.clone(), head: copy_head(&flight), body, queued, deadline, reply };
     let Some(service) = flight.app() else { return Err((flight, ErrorCode::NoRoute.into())) };
     let exchange = Arc::clone(&service.dispatch).dispatch(Event::Fetch(fetch));
     flight.runs(exchange);

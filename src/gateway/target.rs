@@ -1,6 +1,6 @@
 //! What a request is for: its host and path as routing sees them, and what makes a head unacceptable.
 
-use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::HOST;
 use http::request::Parts;
@@ -45,11 +45,23 @@ pub(super) fn route(
     plan.routes.lookup(listener, host, &path).ok_or_else(|| ErrorCode::NoRoute.into())
 }
 
-/// The host as routing sees it; empty where HTTP/1.0 names none.
-pub(super) fn host(head: &Parts) -> Result<Cow<'_, str>, Malformed> {
-    match authority(head)? {
-        Some(authority) => normalize_host(authority).map_err(|_| Malformed),
-        None => Ok(Cow::Borrowed("")),
+/// The authority that a connection's last request named, and the host it is: hardly any client names another.
+#[derive(Debug, Default)]
+pub(super) struct LastHost(Mutex<Option<(Box<str>, Arc<str>)>>);
+
+impl LastHost {
+    /// The host of a request as routing sees it; empty where HTTP/1.0 names none.
+    pub(super) fn of(&self, head: &Parts) -> Result<Arc<str>, Malformed> {
+        let Some(authority) = authority(head)? else { return Ok(Arc::from("")) };
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((same, host)) = &*last
+            && **same == *authority
+        {
+            return Ok(Arc::clone(host));
+        }
+        let host: Arc<str> = normalize_host(authority).map_err(|_| Malformed)?.into();
+        *last = Some((authority.into(), Arc::clone(&host)));
+        Ok(host)
     }
 }
 

@@ -338,7 +338,7 @@ impl AppLoop {
         self.idle_since = now;
         // What has waited until its time is up is not begun: its client is gone, and others wait.
         let in_time = ticket.deadline > self.idle_since;
-        let Some(token) = in_time.then(|| self.state.begin(ticket)).flatten() else {
+        let Some(token) = in_time.then(|| self.state.begin(ticket, now)).flatten() else {
             // It may also have been taken away, or be under way: given, taken and given again, it has come twice.
             if ticket.reclaim(self.base.worker.number) {
                 ticket.fail(ErrorCode::Timeout.into());
@@ -346,10 +346,9 @@ impl AppLoop {
             }
             return Ok(());
         };
-        let limit = self.pool.app.limits.wall;
-        self.pool.metrics.queue_wait(limit.saturating_sub(ticket.deadline.saturating_duration_since(now)));
+        self.pool.metrics.queue_wait(now.saturating_duration_since(ticket.queued));
         self.realms.begin();
-        self.turn(token, |scope, entry| call(scope, &entry.fetch, token))
+        self.turn_from(now, token, |scope, entry| call(scope, &entry.fetch, token))
     }
 
     fn abort(&mut self, ticket: &Arc<Ticket>) -> Result<(), End> {
@@ -407,7 +406,16 @@ impl AppLoop {
         if self.state.exhausted(token) {
             return self.end_request(token);
         }
-        let began = Instant::now();
+        self.turn_from(Instant::now(), token, run)
+    }
+
+    /// A turn that begins now, for a request that has time left.
+    fn turn_from(
+        &mut self,
+        began: Instant,
+        token: u32,
+        run: impl FnOnce(&mut v8::PinScope<'_, '_>, &Entry),
+    ) -> Result<(), End> {
         let (budget, wall) = self.budget(token, began);
         self.base.worker.turns.begin(token, self.base.cpu, budget, wall);
         self.base.runtime.watchdog.wake();

@@ -37,6 +37,8 @@ impl SharedHead {
 pub(super) struct Ticket {
     /// Its id in logs and headers.
     pub(super) id: RequestId,
+    /// When it was handed over.
+    pub(super) queued: Instant,
     /// When the wall limit strikes.
     pub(super) deadline: Instant,
     /// What the worker that began it calls it.
@@ -81,6 +83,7 @@ impl Ticket {
         let safe = matches!(fetch.head.get().method, "GET" | "HEAD" | "OPTIONS");
         Arc::new(Self {
             id: fetch.id,
+            queued: fetch.queued,
             deadline: fetch.deadline,
             token: AtomicU32::new(0),
             unrepeatable: AtomicBool::new(!safe || fetch.body.is_some()),
@@ -98,14 +101,11 @@ impl Ticket {
         })
     }
 
-    /// The head, unless the request has ended.
-    pub(super) fn head(&self) -> Option<Arc<SharedHead>> {
-        self.lock().head.clone()
-    }
-
-    /// The body; `None` where there is none or it was taken before.
-    pub(super) fn take_body(&self) -> Option<RequestBody> {
-        self.lock().body.take()
+    /// The head, and the body if there is one that was not taken before; `None` once the request has ended.
+    pub(super) fn open(&self) -> Option<(Arc<SharedHead>, Option<RequestBody>)> {
+        let mut slots = self.lock();
+        let head = slots.head.clone()?;
+        Some((head, slots.body.take()))
     }
 
     /// Gives the request to a worker that has not begun it.

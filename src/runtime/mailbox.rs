@@ -69,8 +69,8 @@ impl Mailbox {
     }
 
     /// How long the oldest message has waited, or the batch in hand has taken.
-    pub(super) fn waited(&self) -> Duration {
-        self.lock().since.map_or(Duration::ZERO, |since| since.elapsed())
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        self.lock().since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -309,7 +309,7 @@ impl Pool {
         let mut state = self.lock();
         let Some(at) = state.position(worker) else { return };
         if state.workers.len() >= self.app.limits.isolates
-            || !state.workers[at].is_behind()
+            || !state.workers[at].is_behind(Instant::now())
             || !state.workers[at].active.iter().any(|ticket| !ticket.is_started())
         {
             return;
@@ -351,7 +351,7 @@ impl Pool {
     fn place(&self, ticket: Arc<Ticket>) {
         let admitted = {
             let mut state = self.lock();
-            self.admit(&mut state, &ticket)
+            self.admit(&mut state, &ticket, ticket.queued)
         };
         match admitted {
             // Not under the lock: the worker, once awake, soon wants it too.
@@ -361,8 +361,7 @@ impl Pool {
     }
 
     /// Finds the request a worker, which may have to be woken, or a place in the queue; else says why not.
-    fn admit(&self, state: &mut State, ticket: &Arc<Ticket>) -> Result<Option<Waker>, Fault> {
-        let now = Instant::now();
+    fn admit(&self, state: &mut State, ticket: &Arc<Ticket>, now: Instant) -> Result<Option<Waker>, Fault> {
         if let Some(rest) = state.faults.remaining(now) {
             return Err(Fault { code: ErrorCode::AppStopped, retry_after: Some(rest) });
         }
@@ -373,7 +372,7 @@ impl Pool {
         if self.unsent.is_plenty() {
             return Err(overloaded);
         }
-        if let Some(at) = self.choose(state) {
+        if let Some(at) = self.choose(state, now) {
             if state.workers[at].active.is_empty() && state.workers[at].state == IsolateState::Idle {
                 self.set_state(&mut state.workers[at], IsolateState::Busy);
             }
@@ -388,9 +387,9 @@ impl Pool {
 
     /// The first worker that has room and keeps up: it takes messages in larger batches, and the others may go idle.
     /// Else a fresh one, else the least busy of those with room.
-    fn choose(&self, state: &mut State) -> Option<usize> {
+    fn choose(&self, state: &mut State, now: Instant) -> Option<usize> {
         let room = |member: &Member| member.active.len() < self.app.limits.concurrency;
-        let keeps_up = state.workers.iter().position(|member| room(member) && !member.is_behind());
+        let keeps_up = state.workers.iter().position(|member| room(member) && !member.is_behind(now));
         if keeps_up.is_some() {
             return keeps_up;
         }
@@ -417,7 +416,7 @@ impl Pool {
     /// Gives what waits to whoever has room, and starts workers for the rest.
     fn serve_queue(&self, state: &mut State) {
         while !state.queue.is_empty() {
-            let Some(at) = self.choose(state) else { return };
+            let Some(at) = self.choose(state, Instant::now()) else { return };
             let Some(ticket) = state.queue.pop_front() else { return };
             if state.workers[at].state == IsolateState::Idle {
                 self.set_state(&mut state.workers[at], IsolateState::Busy);
@@ -504,8 +503,8 @@ impl State {
 
 impl Member {
     /// Whether what it was given waits for too long. A worker that loads the app is expected to take its time.
-    fn is_behind(&self) -> bool {
-        self.state != IsolateState::Starting && self.worker.mailbox.waited() > PATIENCE
+    fn is_behind(&self, now: Instant) -> bool {
+        self.state != IsolateState::Starting && self.worker.mailbox.waited(now) > PATIENCE
     }
 
     /// Gives the worker a request; see [`Mailbox::add`](super::mailbox::Mailbox::add).

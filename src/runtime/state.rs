@@ -77,7 +77,7 @@ enum Outgoing {
 pub(crate) struct Request {
     ticket: Arc<Ticket>,
     head: Arc<SharedHead>,
-    body: Rc<RefCell<Option<RequestBody>>>,
+    body: Option<Rc<RefCell<Option<RequestBody>>>>,
     chunks: Option<mpsc::Sender<Result<Bytes, Fault>>>,
     waits: bool,
     answered: bool,
@@ -122,25 +122,25 @@ impl State {
     }
 
     /// Takes a request in, with the prepared token if there is one; `None` if it is no longer this worker's to begin.
-    pub(super) fn begin(&self, ticket: &Arc<Ticket>) -> Option<u32> {
+    pub(super) fn begin(&self, ticket: &Arc<Ticket>, now: Instant) -> Option<u32> {
         let prepared = self.prepared.get();
         let token = if prepared == 0 { self.next_token() } else { prepared };
-        let head = ticket.head()?;
         if !ticket.begin(self.worker.number, token) {
             return None;
         }
+        let (head, body) = ticket.open()?;
         self.prepared.set(0);
         self.begun.set(true);
         let request = Request {
             ticket: Arc::clone(ticket),
             head,
-            body: Rc::new(RefCell::new(ticket.take_body())),
+            body: body.map(|body| Rc::new(RefCell::new(Some(body)))),
             chunks: None,
             waits: false,
             answered: false,
             aborted: false,
             used: Duration::ZERO,
-            renewed: Instant::now(),
+            renewed: now,
             work: Vec::new(),
         };
         self.requests.borrow_mut().insert(token, request);
@@ -321,7 +321,7 @@ impl State {
 
     /// The body of a request under way.
     pub(crate) fn body(&self, token: u32) -> Option<Rc<RefCell<Option<RequestBody>>>> {
-        self.requests.borrow().get(&token).map(|request| Rc::clone(&request.body))
+        self.requests.borrow().get(&token).and_then(|request| request.body.clone())
     }
 
     /// Where the chunks of a request's response go.

@@ -164,7 +164,7 @@ impl Watchdog {
                 for watched in watched.iter_mut().filter(|watched| watched.worker.turns.is_running()) {
                     busy = true;
                     look(watched, now, self.normal.is_some(), &mut overstayed);
-                    if watched.worker.mailbox.waited() > PATIENCE {
+                    if watched.worker.mailbox.waited(now) > PATIENCE {
                         behind.push(Arc::clone(&watched.worker));
                     }
                 }
