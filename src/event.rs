@@ -1,6 +1,7 @@
 //! What passes between the gateway and the runtime: an [`Event`] goes in by way of [`Dispatch`], its [`Reply`]
 //! comes back through the sender the event carries. Neither side knows anything else of the other.
 
+mod fields;
 mod head;
 mod reply;
 pub mod wake;
@@ -11,10 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use tokio::sync::mpsc;
 
-pub use head::{Arenas, Head, RequestHead};
+pub use fields::Fields;
+pub use head::RequestHead;
 pub use reply::{Desk, ReplySender};
 
 /// Something an app is asked to handle.
@@ -27,7 +29,7 @@ pub enum Event {
 pub struct Fetch {
     /// The id in `x-request-id` and in every log line of this request.
     pub id: RequestId,
-    /// Method, URL and headers, in an arena of their own.
+    /// Method, URL and headers.
     pub head: RequestHead,
     /// The body, or `None` where the request has none (RFC 9112 §6.3). It may be polled on any thread;
     /// limits and timeouts are already inside it.
@@ -63,15 +65,16 @@ pub enum BodyError {
 /// What comes back for an event: a response, or the reason there is none.
 pub type Reply = Result<Response, Fault>;
 
-/// A response as the app made it. Names and values are valid HTTP; framing headers are the gateway's to set.
+/// A response: as the app made it, or with another body, as it goes out. Names and values are valid HTTP; framing fields
+/// are the gateway's to set.
 #[derive(Debug)]
-pub struct Response {
+pub struct Response<B = ResponseBody> {
     /// 200–599; 101 is the gateway's own.
     pub status: StatusCode,
     /// As the app set them; the gateway takes out what frames the message or ends at this hop (RFC 9110 §7.6.1).
-    pub headers: HeaderMap,
+    pub fields: Fields,
     /// The body.
-    pub body: ResponseBody,
+    pub body: B,
 }
 
 /// Statuses whose response ends with its head (RFC 9110 §6.4.1).

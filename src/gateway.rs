@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use crate::config::Secret;
-use crate::event::{Arenas, Desk, Dispatch, wake};
+use crate::event::{Desk, Dispatch, wake};
 use crate::observability::log::Logs;
 use crate::observability::metrics::{AppMetrics, Metrics};
 use crate::plan::{AdminAddress, App, Level, Plan};
@@ -76,7 +76,6 @@ pub struct Gateway {
 struct Shared {
     logs: Logs,
     metrics: Arc<Metrics>,
-    arenas: Arc<Arenas>,
     /// What the admin interface asks for; `None` until a plan is served.
     admission: ArcSwapOption<Admission>,
     draining: AtomicBool,
@@ -108,13 +107,8 @@ struct IoThread {
 impl Gateway {
     /// Starts the I/O threads. Nothing listens yet.
     pub fn start(io_threads: usize, logs: Logs, metrics: Arc<Metrics>) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            logs,
-            metrics,
-            arenas: Arc::default(),
-            admission: ArcSwapOption::empty(),
-            draining: AtomicBool::new(false),
-        });
+        let shared =
+            Arc::new(Shared { logs, metrics, admission: ArcSwapOption::empty(), draining: AtomicBool::new(false) });
         let threads = (0..io_threads.max(1)).map(IoThread::start).collect::<io::Result<_>>()?;
         Ok(Self { shared, threads, open: Mutex::default() })
     }

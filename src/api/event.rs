@@ -3,12 +3,12 @@
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::sync::mpsc::error::TrySendError;
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
 use super::{encoding, value};
-use crate::event::{BodyError, ErrorCode, RequestBody, Response, ResponseBody, is_null_body};
+use crate::event::{BodyError, ErrorCode, Fields, RequestBody, Response, ResponseBody, is_null_body};
 use crate::plan::Level;
 use crate::runtime::{self, Op};
 
@@ -46,7 +46,7 @@ fn token(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> 
 fn request_method(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let token = token(scope, &args);
     if let Some(head) = runtime::state(scope).head(token) {
-        value::return_text(scope, &mut rv, head.get().method);
+        value::return_text(scope, &mut rv, head.get().method());
     }
 }
 
@@ -54,7 +54,7 @@ fn request_method(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<
 fn request_url(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let token = token(scope, &args);
     if let Some(head) = runtime::state(scope).head(token) {
-        value::return_text(scope, &mut rv, head.get().url);
+        value::return_text(scope, &mut rv, head.get().url());
     }
 }
 
@@ -62,9 +62,9 @@ fn request_url(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
 fn request_headers(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let token = token(scope, &args);
     let Some(head) = runtime::state(scope).head(token) else { return };
-    let headers = head.get().headers;
-    let mut flat: Vec<Local<'_, Value>> = Vec::with_capacity(headers.len() * 2);
-    for (name, value) in headers {
+    let fields = head.get().fields();
+    let mut flat: Vec<Local<'_, Value>> = Vec::with_capacity(fields.len() * 2);
+    for (name, value) in fields {
         for (bytes, kind) in [(name.as_bytes(), v8::NewStringType::Internalized), (value, v8::NewStringType::Normal)] {
             // A head is far below the longest string V8 has.
             let Some(string) = v8::String::new_from_one_byte(scope, bytes, kind) else { return };
@@ -222,7 +222,7 @@ fn respond_stream(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<
     let token = token(scope, &args);
     let Some(response) = head(scope, &args) else { return };
     let state = runtime::state(scope);
-    let head_only = state.head(token).is_some_and(|head| head.get().method == "HEAD");
+    let head_only = state.head(token).is_some_and(|head| head.get().method() == "HEAD");
     let streams = !head_only && !is_null_body(response.status);
     // A whole number that a double can tell from its neighbours.
     let length = args.get(2).number_value(scope).filter(|length| (0.0..=9_007_199_254_740_991.0).contains(length));
@@ -237,8 +237,10 @@ fn head(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> O
         value::throw_type_error(scope, "not a response head");
         return None;
     };
-    let headers = header_map(scope, args, 3, &RESPONSE)?;
-    Some(Response { status, headers, body: ResponseBody::Empty })
+    // With room for what the gateway adds.
+    let mut fields = Fields::with_capacity(count(args, 3) + 3);
+    read_fields(scope, args, 3, &RESPONSE, |name, value| fields.push(name, value))?;
+    Some(Response { status, fields, body: ResponseBody::Empty })
 }
 
 /// How a head is refused that is too large.
@@ -254,21 +256,24 @@ const RESPONSE: Words =
 pub(super) const REQUEST: Words =
     Words { fields: "a request has 1000 headers at most", size: "a request's headers have 256 KiB at most" };
 
-/// The arguments from `first` on, `name, value, …`, as header fields; a `TypeError` where they could not be sent. They come
-/// as arguments, for an array's elements take V8 ten times as long to find.
-pub(super) fn header_map(
+/// How many fields the arguments from `first` on are.
+fn count(args: &FunctionCallbackArguments<'_>, first: i32) -> usize {
+    usize::try_from(args.length() - first).unwrap_or_default() / 2
+}
+
+/// Gives the arguments from `first` on, `name, value, …`, to `push` as header fields; a `TypeError` where they could not be
+/// sent. They come as arguments, for an array's elements take V8 ten times as long to find.
+pub(super) fn read_fields(
     scope: &mut PinScope<'_, '_>,
     args: &FunctionCallbackArguments<'_>,
     first: i32,
     words: &Words,
-) -> Option<HeaderMap> {
-    let fields = usize::try_from(args.length() - first).unwrap_or_default() / 2;
-    if fields > FIELDS {
+    mut push: impl FnMut(HeaderName, HeaderValue),
+) -> Option<()> {
+    if count(args, first) > FIELDS {
         value::throw_type_error(scope, words.fields);
         return None;
     }
-    // With room for what the gateway adds.
-    let mut headers = HeaderMap::with_capacity(fields + 3);
     let mut room = HEAD + 1;
     for index in (first..args.length()).step_by(2) {
         let name = latin1(scope, args.get(index), &mut room, |bytes| HeaderName::from_bytes(bytes).ok());
@@ -286,9 +291,9 @@ pub(super) fn header_map(
             value::throw_type_error(scope, &format!("the header {name} has a control character, as none may"));
             return None;
         };
-        headers.append(name, value);
+        push(name, value);
     }
-    Some(headers)
+    Some(())
 }
 
 /// What `read` makes of a string's characters as bytes; `None` if it is no string of U+0000 to U+00FF, or longer than there

@@ -43,7 +43,11 @@ fn fetch_send(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>,
     let (Ok(path), Ok(method)) = (PathAndQuery::try_from(&*path), Method::from_bytes(method.as_bytes())) else {
         return value::throw_type_error(scope, "fetch: the URL is too long");
     };
-    let Some(headers) = event::header_map(scope, &args, 7, &event::REQUEST) else { return };
+    let mut headers = HeaderMap::new();
+    let read = event::read_fields(scope, &args, 7, &event::REQUEST, |name, value| _ = headers.append(name, value));
+    if read.is_none() {
+        return;
+    }
     let Some((upload, uploader)) = body(scope, &args) else { return };
 
     let given_up = state.fetches.begin(id, request, uploader);

@@ -1,95 +1,71 @@
-//! A request's head in an arena of its own: one bump allocation area per request, reused, holding plain data only.
+//! A request's head as its app gets it: flat, plain data that any thread may read.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use bumpalo::Bump;
-use self_cell::self_cell;
-
-/// Areas kept for reuse, and the most one of them may hold and still be kept.
-const KEPT: usize = 256;
-const KEPT_BYTES: usize = 64 * 1024;
-
-/// Method, URL and headers of a request, borrowed from its arena.
-#[derive(Debug, Clone, Copy)]
-pub struct Head<'a> {
-    /// As sent: methods are case-sensitive (RFC 9110 §9.1).
-    pub method: &'a str,
-    /// Absolute: scheme, host, and path and query exactly as the client sent them.
-    pub url: &'a str,
-    /// Names in lower case, values as bytes, in the order received.
-    pub headers: &'a [(&'a str, &'a [u8])],
-}
-
-self_cell! {
-    struct Cell {
-        owner: Bump,
-        #[covariant]
-        dependent: Head,
-    }
-}
-
-/// A [`Head`] together with the arena that holds it. Dropping it gives the arena back to its [`Arenas`].
+/// Method, URL and header fields of a request.
 pub struct RequestHead {
-    cell: Option<Cell>,
-    home: Arc<Arenas>,
+    /// The method, the URL, and each field's name and value, one after another.
+    text: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
 }
 
 impl RequestHead {
-    /// Copies a head into an arena taken from `home`.
-    pub fn new<'a>(
-        home: &Arc<Arenas>,
-        method: &str,
-        url: &[&str],
-        headers: impl ExactSizeIterator<Item = (&'a str, &'a [u8])>,
-    ) -> Self {
-        let cell = Cell::new(home.take(), |bump| Head {
-            method: bump.alloc_str(method),
-            url: concat(bump, url),
-            headers: bump.alloc_slice_fill_iter(headers.map(|(name, value)| {
-                let (name, value): (&str, &[u8]) = (bump.alloc_str(name), bump.alloc_slice_copy(value));
-                (name, value)
-            })),
-        });
-        Self { cell: Some(cell), home: Arc::clone(home) }
+    /// A head without fields. The method is as sent: methods are case-sensitive (RFC 9110 §9.1). The URL, in pieces, is
+    /// absolute: scheme, host, and path and query exactly as the client sent them. There is room for so many fields, and
+    /// so many bytes of them.
+    pub fn new(method: &str, url: &[&str], fields: usize, bytes: usize) -> Self {
+        let length = method.len() + url.iter().map(|piece| piece.len()).sum::<usize>();
+        let mut text = Vec::with_capacity(length + bytes);
+        text.extend_from_slice(method.as_bytes());
+        url.iter().for_each(|piece| text.extend_from_slice(piece.as_bytes()));
+        let mut ends = Vec::with_capacity(2 * (1 + fields));
+        ends.extend([method.len(), length]);
+        Self { text, ends }
     }
 
-    /// The head itself.
-    pub fn get(&self) -> &Head<'_> {
-        self.cell.as_ref().expect("only drop takes the cell").borrow_dependent()
+    /// Adds a field; its name is in lower case.
+    pub fn push(&mut self, name: &str, value: &[u8]) {
+        self.text.extend_from_slice(name.as_bytes());
+        self.ends.push(self.text.len());
+        self.text.extend_from_slice(value);
+        self.ends.push(self.text.len());
+    }
+
+    /// The method.
+    pub fn method(&self) -> &str {
+        text(&self.text[..self.ends[0]])
+    }
+
+    /// The URL.
+    pub fn url(&self) -> &str {
+        text(&self.text[self.ends[0]..self.ends[1]])
+    }
+
+    /// Names and values, in the order they were added.
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
+        (1..self.ends.len() / 2).map(|field| {
+            let (before, name, value) = (self.ends[2 * field - 1], self.ends[2 * field], self.ends[2 * field + 1]);
+            (text(&self.text[before..name]), &self.text[name..value])
+        })
     }
 }
 
-impl Drop for RequestHead {
-    fn drop(&mut self) {
-        if let Some(cell) = self.cell.take() {
-            self.home.give(cell.into_owner());
-        }
-    }
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("it was text when it was added")
 }
 
-fn concat<'b>(bump: &'b Bump, parts: &[&str]) -> &'b str {
-    let mut text = bumpalo::collections::String::with_capacity_in(parts.iter().map(|part| part.len()).sum(), bump);
-    parts.iter().for_each(|part| text.push_str(part));
-    text.into_bump_str()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The arenas that are free now.
-#[derive(Default)]
-pub struct Arenas(Mutex<Vec<Bump>>);
-
-impl Arenas {
-    fn take(&self) -> Bump {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    fn give(&self, mut bump: Bump) {
-        if bump.allocated_bytes() > KEPT_BYTES {
-            return;
-        }
-        bump.reset();
-        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < KEPT {
-            free.push(bump);
-        }
+    #[test]
+    fn a_head_gives_back_what_was_put_into_it() {
+        let mut head = RequestHead::new("GET", &["http", "://", "a.test", "/ä?b"], 1, 0);
+        assert_eq!(head.fields().len(), 0);
+        head.push("accept", b"*/*");
+        head.push("x-empty", b"");
+        head.push("x-latin", b"\xfc");
+        assert_eq!((head.method(), head.url()), ("GET", "http://a.test/ä?b"));
+        let fields: Vec<_> = head.fields().collect();
+        assert_eq!(fields, [("accept", &b"*/*"[..]), ("x-empty", b""), ("x-latin", b"\xfc")]);
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SERVER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::Body;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -24,7 +24,7 @@ use super::body::Outbound;
 use super::connection::{Service, Terms, drive};
 use super::error::Refusal;
 use super::listener::{self, BindError, Reset, SocketFile, Stage};
-use crate::event::{BodyError, RequestId};
+use crate::event::{BodyError, Fields, RequestId, Response};
 use crate::plan::{AdminAddress, Timeouts};
 
 /// An admin client is a probe or a scraper nearby: quick, small, and never many.
@@ -154,20 +154,18 @@ fn answer<B>(shared: &Shared, request: &Request<B>) -> Response<Outbound> {
     };
     let length = body.len();
     let body = if request.method() == Method::HEAD { Bytes::new() } else { body };
-    let mut response = Response::new(Outbound::plain(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(SERVER, HeaderValue::from_static("nano"));
+    let mut fields = Fields::with_capacity(6);
+    fields.push(CONTENT_TYPE, HeaderValue::from_static(kind));
+    fields.push(CONTENT_LENGTH, HeaderValue::from(length));
+    fields.push(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields.push(SERVER, HeaderValue::from_static("nano"));
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        fields.push(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if !readable {
-        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        fields.push(ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
-    response
+    Response { status, fields, body: Outbound::plain(body) }
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 §2.1).

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
@@ -21,7 +21,7 @@ use super::http1::{self, End};
 use super::http2::{self, Broken};
 use super::listener::{Open, Reset, Socket, Stage};
 use super::target::LastHost;
-use crate::event::{BodyError, Desk, ErrorCode, RequestId};
+use crate::event::{BodyError, Desk, ErrorCode, RequestId, Response};
 use crate::plan::{Listener, Timeouts};
 
 /// How long a connection between requests is still listened to once it is to close: a request may be on its way.

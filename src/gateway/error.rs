@@ -3,11 +3,11 @@
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::http1::Flaw;
-use crate::event::{ErrorCode, Fault, RequestId};
+use crate::event::{ErrorCode, Fault, Fields, RequestId};
 
 /// What the log says of a request whose client left. Not an IANA status; never sent.
 pub(super) const CLIENT_CLOSED: u16 = 499;
@@ -96,20 +96,20 @@ impl Refusal {
     }
 
     /// Status, headers and body of the answer.
-    pub(super) fn answer(self, app: Option<&str>, id: &RequestId) -> (StatusCode, HeaderMap, Bytes) {
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    pub(super) fn answer(self, app: Option<&str>, id: &RequestId) -> (StatusCode, Fields, Bytes) {
+        let mut fields = Fields::with_capacity(5);
+        fields.push(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.fault.retry_after {
             // Whole seconds, rounded up: a client told 0 would come back at once.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            fields.push(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         if self.special == Some(Special::Method) {
             // RFC 9110 §15.5.6: a 405 names what is allowed.
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+            fields.push(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
         }
         let (status, message) = self.status();
-        (status, headers, body(self.fault.code, message, app, id))
+        (status, fields, body(self.fault.code, message, app, id))
     }
 }
 
@@ -187,9 +187,9 @@ mod tests {
     #[test]
     fn an_answer_names_code_app_and_request() {
         let id = RequestId::parse(&HeaderValue::from_static("abc")).unwrap();
-        let (status, headers, body) = Refusal::from(ErrorCode::CpuLimit).answer(Some("a\"b"), &id);
+        let (status, fields, body) = Refusal::from(ErrorCode::CpuLimit).answer(Some("a\"b"), &id);
         assert_eq!(status, 503);
-        assert!(!headers.contains_key(RETRY_AFTER));
+        assert_eq!(fields.get(&RETRY_AFTER), None);
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(json["error"]["code"], "cpu_limit");
         assert_eq!(json["error"]["app"], "a\"b");
@@ -200,8 +200,8 @@ mod tests {
     fn retry_after_is_rounded_up_to_whole_seconds() {
         for (wait, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2"), (60_000, "60")] {
             let fault = Fault { code: ErrorCode::Overloaded, retry_after: Some(Duration::from_millis(wait)) };
-            let (_, headers, _) = Refusal::from(fault).answer(None, &RequestId::new());
-            assert_eq!(headers[RETRY_AFTER], seconds, "{wait} ms");
+            let (_, fields, _) = Refusal::from(fault).answer(None, &RequestId::new());
+            assert_eq!(fields.get(&RETRY_AFTER).unwrap(), seconds, "{wait} ms");
         }
     }
 }

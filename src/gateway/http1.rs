@@ -32,7 +32,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{Request, Response};
+use http::Request;
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
@@ -44,7 +44,7 @@ use self::turn::{Receiving, Turn};
 use super::activity::Activity;
 use super::connection::{LINGER, Terms};
 use super::listener::Stage;
-use crate::event::BodyError;
+use crate::event::{BodyError, Response};
 
 pub(super) use self::flaw::Flaw;
 pub(super) use self::payload::Payload;

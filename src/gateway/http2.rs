@@ -15,7 +15,7 @@ use bytes::{Buf, Bytes};
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_LENGTH, DATE};
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Version};
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
@@ -25,7 +25,7 @@ use tokio::time::{sleep, timeout};
 use super::connection::{LINGER, Terms};
 use super::date;
 use super::listener::Stage;
-use crate::event::BodyError;
+use crate::event::{BodyError, Response};
 
 /// Requests a client may have under way on one connection.
 const STREAMS: u32 = 128;
@@ -149,15 +149,18 @@ where
         .await
     };
     let Some(response) = response else { return };
-    let (mut head, body) = response.into_parts();
-    head.version = Version::HTTP_2;
-    head.headers.entry(DATE).or_insert_with(date::value);
+    let Response { status, fields, body } = response;
+    let mut head = http::Response::new(());
+    *head.status_mut() = status;
+    *head.version_mut() = Version::HTTP_2;
+    *head.headers_mut() = fields.into();
+    head.headers_mut().entry(DATE).or_insert_with(date::value);
     let ended = body.is_end_stream();
     if let Some(length) = body.size_hint().exact().filter(|_| !ended) {
-        head.headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+        head.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
     }
     // Fails if the client has left, which needs no answer.
-    let Ok(stream) = respond.send_response(Response::from_parts(head, ()), ended) else { return };
+    let Ok(stream) = respond.send_response(head, ended) else { return };
     if !ended {
         send(body, stream, patience).await;
     }

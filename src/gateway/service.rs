@@ -10,7 +10,7 @@ use http::header::{
     UPGRADE,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, StatusCode, Version};
 use http_body::Body;
 use tokio::sync::oneshot;
 
@@ -23,7 +23,8 @@ use super::forwarded::X_REQUEST_ID;
 use super::listener::Stage;
 use super::target;
 use crate::event::{
-    BodyError, ErrorCode, Event, Fault, Fetch, Reply, RequestBody, RequestHead, ResponseBody, is_null_body,
+    BodyError, ErrorCode, Event, Fault, Fetch, Fields, Reply, RequestBody, RequestHead, Response, ResponseBody,
+    is_null_body,
 };
 
 /// Fields that end at this connection (RFC 9110 §7.6.1), `trailer` among them: apps have no trailers.
@@ -36,6 +37,10 @@ static HOP_BY_HOP: [HeaderName; 7] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
+
+/// How many fields nano adds to a request, and room for them: an id has 36 bytes, if nobody else gave it.
+const ADDED: usize = 3;
+const ADDED_BYTES: usize = 160;
 
 /// Answers one request. Dropping the future, or the body of what it returns, says that the client has left.
 ///
@@ -54,7 +59,7 @@ where
             Err((flight, refusal)) => return refuse(flight, refusal),
         };
         match wait(replied, intake.as_deref(), &connection.activity, deadline).await {
-            Outcome::Reply(Ok(response)) => respond(flight, response.status, response.headers, response.body),
+            Outcome::Reply(Ok(response)) => respond(flight, response),
             Outcome::Reply(Err(fault)) => refuse(flight, fault.into()),
             Outcome::Ours(code) => {
                 flight.abort(code);
@@ -155,42 +160,37 @@ fn body_code(fault: BodyError) -> ErrorCode {
 /// origin as far as nano vouches for it.
 fn copy_head(flight: &Flight) -> RequestHead {
     let Flight { connection, head, .. } = flight;
-    let Parts { headers, .. } = head;
-    let named = named_by_connection(headers);
-    let scheme = connection.peer.scheme(headers);
-    let chain = connection.peer.chain(headers);
-    let mut fields: Vec<(&str, &[u8])> = Vec::with_capacity(headers.len() + 3);
-    fields.extend(
-        headers
-            .iter()
-            .filter(|(name, _)| {
-                !HOP_BY_HOP.contains(name) && **name != PROXY_AUTHORIZATION && connection.peer.may_send(name)
-            })
-            .filter(|(name, _)| !named.contains(name))
-            .map(|(name, value)| (name.as_str(), value.as_bytes())),
-    );
-    let cookies = joined_cookies(head);
-    if let Some(cookies) = &cookies {
-        fields.retain(|(name, _)| *name != "cookie");
-        fields.push(("cookie", cookies));
-    }
-    let client = chain.as_deref().unwrap_or_else(|| connection.peer.text());
-    fields.push(("x-forwarded-for", client.as_bytes()));
-    fields.push(("x-forwarded-proto", scheme.as_bytes()));
-    fields.push(("x-request-id", flight.id.as_str().as_bytes()));
+    let (headers, peer) = (&head.headers, &connection.peer);
+    let scheme = peer.scheme(headers);
     let target = target::path_and_query(head);
-    let method = head.method.as_str();
-    let arenas = &connection.shared.arenas;
-    match target::authority(head) {
-        Ok(Some(authority)) => {
-            RequestHead::new(arenas, method, &[scheme, "://", authority, target], fields.into_iter())
-        }
-        // HTTP/1.0 may name no host; a URL needs one.
+    // HTTP/1.0 may name no host; a URL needs one.
+    let address;
+    let authority = match target::authority(head) {
+        Ok(Some(authority)) => authority,
         _ => {
-            let address = connection.socket.address.to_string();
-            RequestHead::new(arenas, method, &[scheme, "://", &address, target], fields.into_iter())
+            address = connection.socket.address.to_string();
+            &address
+        }
+    };
+    let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+    let url = [scheme, "://", authority, target];
+    let mut copy = RequestHead::new(head.method.as_str(), &url, headers.len() + ADDED, bytes + ADDED_BYTES);
+    let named = named_by_connection(headers.get_all(CONNECTION).iter());
+    let cookies = joined_cookies(head);
+    for (name, value) in headers {
+        let ends_here = HOP_BY_HOP.contains(name) || *name == PROXY_AUTHORIZATION || named.contains(name);
+        if !ends_here && peer.may_send(name) && (cookies.is_none() || *name != COOKIE) {
+            copy.push(name.as_str(), value.as_bytes());
         }
     }
+    if let Some(cookies) = &cookies {
+        copy.push("cookie", cookies);
+    }
+    let chain = peer.chain(headers);
+    copy.push("x-forwarded-for", chain.as_deref().unwrap_or_else(|| peer.text()).as_bytes());
+    copy.push("x-forwarded-proto", scheme.as_bytes());
+    copy.push("x-request-id", flight.id.as_str().as_bytes());
+    copy
 }
 
 /// HTTP/2 may send a cookie field in pieces, which are one field to everybody else (RFC 9113 §8.2.3).
@@ -202,8 +202,8 @@ fn joined_cookies(head: &Parts) -> Option<Vec<u8>> {
 }
 
 /// Fields that `Connection` says end at this connection too.
-fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    let options = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+fn named_by_connection<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Vec<HeaderName> {
+    let options = values.filter_map(|value| value.to_str().ok());
     let names = options.flat_map(|value| value.split(',')).map(str::trim);
     // The common ones name no field, and cost nothing here.
     let names = names.filter(|name| !name.eq_ignore_ascii_case("keep-alive") && !name.eq_ignore_ascii_case("close"));
@@ -214,7 +214,7 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 fn refuse(mut flight: Box<Flight>, refusal: Refusal) -> Response<Outbound> {
     let code = refusal.fault.code;
     let app = flight.app().map(|app| &*app.app.name);
-    let (status, headers, body) = refusal.answer(app, &flight.id);
+    let (status, fields, body) = refusal.answer(app, &flight.id);
     flight.fail(code);
     // What follows on the connection may be the rest of a body nobody reads, or not HTTP at all.
     let close = matches!(
@@ -225,23 +225,19 @@ fn refuse(mut flight: Box<Flight>, refusal: Refusal) -> Response<Outbound> {
             | ErrorCode::UriTooLong
             | ErrorCode::RequestTimeout
     );
-    send(flight, status, headers, Content::Full(body), close)
+    send(flight, status, fields, Content::Full(body), close)
 }
 
 /// The app's answer, with what it may not say taken out.
-fn respond(flight: Box<Flight>, status: StatusCode, mut headers: HeaderMap, body: ResponseBody) -> Response<Outbound> {
+fn respond(flight: Box<Flight>, response: Response) -> Response<Outbound> {
+    let Response { status, mut fields, body } = response;
     if !(200..=599).contains(&status.as_u16()) {
         flight.abort(ErrorCode::AppError);
         return refuse(flight, ErrorCode::AppError.into());
     }
-    for name in named_by_connection(&headers) {
-        headers.remove(name);
-    }
-    // Hardly any app sets one: a look is cheaper than seven removals.
-    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
-        HOP_BY_HOP.iter().for_each(|name| _ = headers.remove(name));
-    }
-    let claimed = headers.remove(CONTENT_LENGTH);
+    let named = named_by_connection(fields.get_all(&CONNECTION));
+    fields.retain(|name| !HOP_BY_HOP.contains(name) && !named.contains(name));
+    let claimed = fields.remove(&CONTENT_LENGTH);
     let content = match body {
         ResponseBody::Empty => Content::Empty,
         ResponseBody::Full(bytes) => Content::Full(bytes),
@@ -252,9 +248,9 @@ fn respond(flight: Box<Flight>, status: StatusCode, mut headers: HeaderMap, body
         && let Some(length) = claimed.filter(is_length)
     {
         // What GET would have sent, as the app says (RFC 9110 §8.6).
-        headers.insert(CONTENT_LENGTH, length);
+        fields.push(CONTENT_LENGTH, length);
     }
-    send(flight, status, headers, content, false)
+    send(flight, status, fields, content, false)
 }
 
 fn is_length(value: &HeaderValue) -> bool {
@@ -266,30 +262,29 @@ fn is_length(value: &HeaderValue) -> bool {
 fn send(
     mut flight: Box<Flight>,
     status: StatusCode,
-    mut headers: HeaderMap,
+    mut fields: Fields,
     content: Content,
     close: bool,
 ) -> Response<Outbound> {
-    headers.insert(X_REQUEST_ID, flight.id.header());
-    headers.entry(SERVER).or_insert(HeaderValue::from_static("nano"));
+    fields.set(X_REQUEST_ID, flight.id.header());
+    if fields.get(&SERVER).is_none() {
+        fields.push(SERVER, HeaderValue::from_static("nano"));
+    }
     let retiring = || *flight.connection.stage.borrow() != Stage::Serving;
     if flight.head.version <= Version::HTTP_11 && (close || retiring()) {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        fields.set(CONNECTION, HeaderValue::from_static("close"));
     }
     let content = if is_null_body(status) {
-        headers.remove(CONTENT_LENGTH);
+        fields.remove(&CONTENT_LENGTH);
         Content::Empty
     } else if flight.head.method == Method::HEAD {
         if let Content::Full(bytes) = &content {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+            fields.set(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         }
         Content::Empty
     } else {
         content
     };
     flight.answers(status.as_u16());
-    let mut response = Response::new(Outbound::new(content, flight));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
+    Response { status, fields, body: Outbound::new(content, flight) }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::pool::Pool;
-use crate::event::{self, ErrorCode, Exchange, Fault, Fetch, Head, ReplySender, RequestBody, RequestHead, RequestId};
+use crate::event::{self, ErrorCode, Exchange, Fault, Fetch, ReplySender, RequestBody, RequestHead, RequestId};
 
 /// Chunks of a streamed response on their way to the client, and one place more for the fault that cuts it off.
 const STREAM_DEPTH: usize = 4;
@@ -19,24 +19,12 @@ const UNASSIGNED: u32 = 0;
 /// Set beside the worker's number once its code has seen the request.
 const STARTED: u32 = 1 << 31;
 
-/// A request's head, readable from any thread.
-pub(super) struct SharedHead(RequestHead);
-
-// SAFETY: `RequestHead` is not `Sync` only because of its arena's allocation pointer. That is out of reach here: the
-// head gives out shared references to plain data, and whoever drops the last `Arc` has it alone.
-unsafe impl Sync for SharedHead {}
-
-impl SharedHead {
-    /// The head.
-    pub(super) fn get(&self) -> &Head<'_> {
-        self.0.get()
-    }
-}
-
 /// A request under way.
 pub(super) struct Ticket {
     /// Its id in logs and headers.
     pub(super) id: RequestId,
+    /// Method, URL and headers.
+    pub(super) head: RequestHead,
     /// When it was handed over.
     pub(super) queued: Instant,
     /// When the wall limit strikes.
@@ -56,7 +44,6 @@ pub(super) struct Ticket {
 
 /// What is taken out of a ticket as it goes on.
 struct Slots {
-    head: Option<Arc<SharedHead>>,
     body: Option<RequestBody>,
     reply: Option<ReplySender>,
     stream: Option<Stream>,
@@ -80,9 +67,10 @@ impl Stream {
 impl Ticket {
     /// Takes a request in.
     pub(super) fn new(fetch: Fetch, pool: Weak<Pool>) -> Arc<Self> {
-        let safe = matches!(fetch.head.get().method, "GET" | "HEAD" | "OPTIONS");
+        let safe = matches!(fetch.head.method(), "GET" | "HEAD" | "OPTIONS");
         Arc::new(Self {
             id: fetch.id,
+            head: fetch.head,
             queued: fetch.queued,
             deadline: fetch.deadline,
             token: AtomicU32::new(0),
@@ -91,21 +79,14 @@ impl Ticket {
             aborted: AtomicBool::new(false),
             cpu: AtomicU64::new(0),
             worker: AtomicU32::new(UNASSIGNED),
-            slots: Mutex::new(Slots {
-                head: Some(Arc::new(SharedHead(fetch.head))),
-                body: fetch.body,
-                reply: Some(fetch.reply),
-                stream: None,
-            }),
+            slots: Mutex::new(Slots { body: fetch.body, reply: Some(fetch.reply), stream: None }),
             pool,
         })
     }
 
-    /// The head, and the body if there is one that was not taken before; `None` once the request has ended.
-    pub(super) fn open(&self) -> Option<(Arc<SharedHead>, Option<RequestBody>)> {
-        let mut slots = self.lock();
-        let head = slots.head.clone()?;
-        Some((head, slots.body.take()))
+    /// The body; `None` where there is none or it was taken before.
+    pub(super) fn take_body(&self) -> Option<RequestBody> {
+        self.lock().body.take()
     }
 
     /// Gives the request to a worker that has not begun it.
@@ -205,7 +186,7 @@ impl Ticket {
     /// Frees what the request held. Its reply, if none was given, is dropped.
     pub(super) fn finish(&self) {
         let mut slots = self.lock();
-        let ended = Slots { head: slots.head.take(), body: slots.body.take(), reply: slots.reply.take(), stream: None };
+        let ended = Slots { body: slots.body.take(), reply: slots.reply.take(), stream: None };
         slots.stream = None;
         drop(slots);
         // Bodies and replies run others' code when they are dropped: not under the lock.

@@ -14,14 +14,14 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::compilations::Compilations;
-use super::exchange::{SharedHead, Stream, Ticket};
+use super::exchange::{Stream, Ticket};
 use super::fetches::Fetches;
 use super::pool::Pool;
 use super::rejections::Rejections;
 use super::scripts::Scripts;
 use super::timers::Timers;
 use super::worker::Worker;
-use crate::event::{ErrorCode, Fault, RequestBody, Response};
+use crate::event::{ErrorCode, Fault, RequestBody, RequestHead, Response};
 use crate::plan::Level;
 
 /// Reads and writes in a row before others get their turn.
@@ -76,7 +76,6 @@ enum Outgoing {
 /// One request under way.
 pub(crate) struct Request {
     ticket: Arc<Ticket>,
-    head: Arc<SharedHead>,
     body: Option<Rc<RefCell<Option<RequestBody>>>>,
     chunks: Option<mpsc::Sender<Result<Bytes, Fault>>>,
     waits: bool,
@@ -128,13 +127,11 @@ impl State {
         if !ticket.begin(self.worker.number, token) {
             return None;
         }
-        let (head, body) = ticket.open()?;
         self.prepared.set(0);
         self.begun.set(true);
         let request = Request {
             ticket: Arc::clone(ticket),
-            head,
-            body: body.map(|body| Rc::new(RefCell::new(Some(body)))),
+            body: ticket.take_body().map(|body| Rc::new(RefCell::new(Some(body)))),
             chunks: None,
             waits: false,
             answered: false,
@@ -316,7 +313,7 @@ impl State {
 
     /// The head of a request under way.
     pub(crate) fn head(&self, token: u32) -> Option<HeadRef> {
-        self.requests.borrow().get(&token).map(|request| HeadRef(Arc::clone(&request.head)))
+        self.requests.borrow().get(&token).map(|request| HeadRef(Arc::clone(&request.ticket)))
     }
 
     /// The body of a request under way.
@@ -482,11 +479,11 @@ impl Drop for UnderWay {
 }
 
 /// A request's head, held while it is read.
-pub(crate) struct HeadRef(Arc<SharedHead>);
+pub(crate) struct HeadRef(Arc<Ticket>);
 
 impl HeadRef {
     /// The head.
-    pub(crate) fn get(&self) -> &crate::event::Head<'_> {
-        self.0.get()
+    pub(crate) fn get(&self) -> &RequestHead {
+        &self.0.head
     }
 }

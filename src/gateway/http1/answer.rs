@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
-use http::response::Parts;
 use http::{Method, StatusCode, Version};
 
 use super::output::Output;
+use crate::event::Fields;
 use crate::gateway::date;
 
 /// How a response's body is delimited.
@@ -39,24 +39,25 @@ impl Delimiter {
 /// returned.
 pub(super) fn write_head(
     out: &mut Vec<u8>,
-    head: &Parts,
+    status: StatusCode,
+    fields: &Fields,
     delimiter: Delimiter,
     length: Option<u64>,
     version: Version,
     keep: bool,
 ) -> bool {
-    if head.status == StatusCode::OK {
+    if status == StatusCode::OK {
         out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     } else {
         out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(head.status.as_str().as_bytes());
+        out.extend_from_slice(status.as_str().as_bytes());
         out.push(b' ');
-        out.extend_from_slice(head.status.canonical_reason().unwrap_or_default().as_bytes());
+        out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
         out.extend_from_slice(b"\r\n");
     }
     let mut keep = keep && delimiter != Delimiter::Close;
     let mut dated = false;
-    for (name, value) in &head.headers {
+    for (name, value) in fields.iter() {
         if *name == CONNECTION {
             // Said below, once, as it turns out.
             keep = keep && !value.as_bytes().eq_ignore_ascii_case(b"close");
@@ -136,19 +137,19 @@ fn write_size(out: &mut Vec<u8>, size: usize) {
 
 #[cfg(test)]
 mod tests {
-    use http::Response;
+    use http::{HeaderName, HeaderValue};
 
     use super::*;
 
-    fn head(status: u16, fields: &[(&'static str, &'static str)], version: Version, length: Option<u64>) -> String {
-        let mut response = Response::builder().status(status).header("date", "now");
-        for (name, value) in fields {
-            response = response.header(*name, *value);
+    fn head(status: u16, given: &[(&'static str, &'static str)], version: Version, length: Option<u64>) -> String {
+        let status = StatusCode::from_u16(status).unwrap();
+        let mut fields = Fields::default();
+        for (name, value) in [&[("date", "now")], given].concat() {
+            fields.push(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let (parts, ()) = response.body(()).unwrap().into_parts();
-        let delimiter = Delimiter::of(&Method::GET, parts.status, version, length);
+        let delimiter = Delimiter::of(&Method::GET, status, version, length);
         let mut out = Vec::new();
-        let keep = write_head(&mut out, &parts, delimiter, length, version, true);
+        let keep = write_head(&mut out, status, &fields, delimiter, length, version, true);
         let text = String::from_utf8(out).unwrap();
         assert_eq!(keep, !text.contains("connection: close"), "{text}");
         text.replace("date: now\r\n", "").replace("\r\n", "|")

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Version};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -17,7 +17,7 @@ use super::framing::Framing;
 use super::head::Head;
 use super::payload::{Feed, Payload};
 use super::{Driver, Ending, HIGH, READ};
-use crate::event::BodyError;
+use crate::event::{BodyError, Response};
 
 /// The largest read of a body.
 const READ_BODY: usize = 64 * 1024;
@@ -280,9 +280,9 @@ where
     /// The answer has come: its head goes out.
     fn respond(&mut self, response: Response<B>) {
         let Some(turn) = &mut self.turn else { return };
-        let (head, body) = response.into_parts();
+        let Response { status, fields, body } = response;
         let length = body.size_hint().exact();
-        let delimiter = Delimiter::of(&turn.method, head.status, turn.version, length);
+        let delimiter = Delimiter::of(&turn.method, status, turn.version, length);
         let unread = match &turn.receiving {
             Receiving::Done => false,
             Receiving::Broken => true,
@@ -291,7 +291,7 @@ where
         };
         turn.keep = turn.keep && !self.closing && !unread;
         let asked = turn.keep;
-        turn.keep = answer::write_head(self.output.small(), &head, delimiter, length, turn.version, asked);
+        turn.keep = answer::write_head(self.output.small(), status, &fields, delimiter, length, turn.version, asked);
         turn.closes = asked && !turn.keep && delimiter != Delimiter::Close;
         self.unended = delimiter == Delimiter::Close;
         turn.answer = if delimiter == Delimiter::Nothing || length == Some(0) {

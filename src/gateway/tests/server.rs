@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::{Notify, mpsc};
 
-use crate::event::{BodyError, Dispatch, ErrorCode, Event, Exchange, Fault, Fetch, Reply, Response, ResponseBody};
+use crate::event::{
+    BodyError, Dispatch, ErrorCode, Event, Exchange, Fault, Fetch, Fields, Reply, Response, ResponseBody,
+};
 use crate::gateway::{AppService, Gateway, Serving};
 use crate::observability::log::Logs;
 use crate::observability::metrics::Metrics;
@@ -76,7 +78,7 @@ impl Dispatch for Scripted {
 }
 
 async fn act(mut fetch: Fetch, script: Arc<Script>) {
-    let url = fetch.head.get().url.to_owned();
+    let url = fetch.head.url().to_owned();
     let path = url.splitn(4, '/').nth(3).unwrap_or_default();
     let path = path.split('?').next().unwrap_or_default();
     let body = fetch.body.take();
@@ -95,9 +97,8 @@ async fn act(mut fetch: Fetch, script: Arc<Script>) {
         }
         "app/large" => Ok(full(200, vec![b'x'; 1 << 20])),
         "app/head" => {
-            let head = fetch.head.get();
-            let mut text = format!("{} {}\n", head.method, head.url);
-            for (name, value) in head.headers {
+            let mut text = format!("{} {}\n", fetch.head.method(), fetch.head.url());
+            for (name, value) in fetch.head.fields() {
                 text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value)));
             }
             Ok(full(200, text))
@@ -127,13 +128,13 @@ async fn act(mut fetch: Fetch, script: Arc<Script>) {
                 ("server", "app"),
                 ("x-kept", "yes"),
             ] {
-                response.headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+                response.fields.push(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
             Ok(response)
         }
         "app/length" => {
             let mut response = respond(200, ResponseBody::Empty);
-            response.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("12345"));
+            response.fields.set(CONTENT_LENGTH, HeaderValue::from_static("12345"));
             Ok(response)
         }
         "app/stream" => Ok(stream(vec![Ok("one "), Ok(""), Ok("two "), Ok("three")])),
@@ -149,9 +150,9 @@ async fn act(mut fetch: Fetch, script: Arc<Script>) {
 }
 
 fn respond(status: u16, body: ResponseBody) -> Response {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    Response { status: StatusCode::from_u16(status).unwrap(), headers, body }
+    let mut fields = Fields::default();
+    fields.push(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    Response { status: StatusCode::from_u16(status).unwrap(), fields, body }
 }
 
 fn full(status: u16, body: impl Into<Bytes>) -> Response {

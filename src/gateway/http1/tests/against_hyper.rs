@@ -16,7 +16,7 @@ fn hyper_sees(bytes: &[u8]) -> Vec<Seen> {
         let log = Log::default();
         let service = service_fn(|request: Request<hyper::body::Incoming>| {
             let log = Arc::clone(&log);
-            async move { Ok::<_, Infallible>(note(request.map(as_ours), log).await) }
+            async move { Ok::<_, Infallible>(http::Response::new(note(request.map(as_ours), log).await.body)) }
         });
         let serving = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(server), service);
         let talking = async {
