@@ -214,7 +214,13 @@ pub trait Exchange: Send + Sync {
 
 /// A request's id: printable ASCII, cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(HeaderValue);
+pub struct RequestId(Id);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Id {
+    Ours([u8; uuid::fmt::Hyphenated::LENGTH]),
+    Given(Arc<str>),
+}
 
 impl RequestId {
     /// A fresh UUIDv7 (RFC 9562 §5.7). Ids of the same few milliseconds are in no order.
@@ -224,25 +230,28 @@ impl RequestId {
         let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
         let at = uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.tv_nsec as u32);
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        let text = uuid::Uuid::new_v7(at).hyphenated().encode_lower(&mut text);
-        Self(HeaderValue::from_str(text).expect("a UUID is printable ASCII"))
+        uuid::Uuid::new_v7(at).hyphenated().encode_lower(&mut text);
+        Self(Id::Ours(text))
     }
 
     /// An id someone else gave, if it is 1–128 bytes of visible ASCII.
     pub fn parse(value: &HeaderValue) -> Option<Self> {
-        let bytes = value.as_bytes();
-        let fits = (1..=128).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
-        fits.then(|| Self(value.clone()))
+        let text = value.to_str().ok()?;
+        let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| Self(Id::Given(text.into())))
     }
 
     /// The id as a header value.
     pub fn header(&self) -> HeaderValue {
-        self.0.clone()
+        HeaderValue::from_str(self.as_str()).expect("an id is printable ASCII")
     }
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        self.0.to_str().expect("checked to be ASCII where it was made")
+        match &self.0 {
+            Id::Ours(text) => std::str::from_utf8(text).expect("a UUID is ASCII"),
+            Id::Given(text) => text,
+        }
     }
 }
 

@@ -35,6 +35,7 @@ mod forwarded;
 mod http1;
 mod http2;
 mod listener;
+mod request;
 mod service;
 mod target;
 #[cfg(test)]

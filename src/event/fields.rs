@@ -47,9 +47,29 @@ impl Fields {
         self.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Names and values.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&HeaderName, &HeaderValue)> {
         self.0.iter().map(|(name, value)| (name, value))
+    }
+}
+
+impl From<HeaderMap> for Fields {
+    fn from(map: HeaderMap) -> Self {
+        let mut fields = Self::with_capacity(map.len());
+        let mut last = None;
+        for (name, value) in map {
+            // The second and further values of a name come without it.
+            last = name.or(last);
+            if let Some(name) = &last {
+                fields.push(name.clone(), value);
+            }
+        }
+        fields
     }
 }
 
@@ -85,5 +105,6 @@ mod tests {
         fields.retain(|name| name != ACCEPT);
         let map = HeaderMap::from(fields);
         assert_eq!((map.get(HOST), map.len()), (Some(&value("b")), 3));
+        assert_eq!(Fields::from(map).get_all(&SET_COOKIE).collect::<Vec<_>>(), ["d", "e"]);
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Activity {
     multiplexed: AtomicBool,
     /// When the first byte of the next request came, where that is known.
     arrived: Moment,
+    /// When its head was whole.
+    complete: Moment,
     /// Until when the app may take for the one request there is (HTTP/1).
     deadline: Moment,
     /// It took longer.
@@ -29,6 +31,7 @@ impl Activity {
             epoch: Instant::now(),
             multiplexed: AtomicBool::new(false),
             arrived: Moment::default(),
+            complete: Moment::default(),
             deadline: Moment::default(),
             struck: AtomicBool::new(false),
         }
@@ -39,9 +42,10 @@ impl Activity {
         self.multiplexed.store(true, Relaxed);
     }
 
-    /// The head of the next request began to arrive at `since`.
-    pub(super) fn arrives(&self, since: Instant) {
+    /// The head of the next request began to arrive at `since`, and was whole at `complete`.
+    pub(super) fn arrives(&self, since: Instant, complete: Instant) {
         self.arrived.set(self, since);
+        self.complete.set(self, complete);
         self.deadline.clear();
         self.struck.store(false, Relaxed);
     }
@@ -67,9 +71,15 @@ impl Activity {
         poll_fn(|_| if self.struck.load(Relaxed) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// When the first byte of the request came, or now where that is not known (HTTP/2).
-    pub(super) fn began(&self) -> Instant {
-        self.arrived.get(self).unwrap_or_else(Instant::now)
+    /// When the first byte of the request came, and when its head was whole; now where that is not known (HTTP/2).
+    pub(super) fn began(&self) -> (Instant, Instant) {
+        match (self.arrived.get(self), self.complete.get(self)) {
+            (Some(arrived), Some(complete)) => (arrived, complete),
+            _ => {
+                let now = Instant::now();
+                (now, now)
+            }
+        }
     }
 }
 
@@ -101,7 +111,8 @@ mod tests {
     fn a_request_began_when_its_first_byte_came() {
         let activity = Activity::new();
         let since = Instant::now() + Duration::from_secs(3);
-        activity.arrives(since);
-        assert_eq!(activity.began(), since);
+        let whole = since + Duration::from_secs(1);
+        activity.arrives(since, whole);
+        assert_eq!(activity.began(), (since, whole));
     }
 }

@@ -172,7 +172,7 @@ impl Outbound {
     pub(super) fn new(content: Content, mut flight: Box<Flight>) -> Self {
         let content = content.or_empty();
         if let Content::Empty = content {
-            flight.complete();
+            flight.deliver();
         }
         Self { content, flight: Some(flight) }
     }
@@ -186,7 +186,7 @@ impl Outbound {
     fn close(&mut self) {
         self.content = Content::Empty;
         if let Some(mut flight) = self.flight.take() {
-            flight.complete();
+            flight.deliver();
         }
     }
 }

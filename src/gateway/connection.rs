@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
@@ -20,6 +19,7 @@ use super::forwarded::Peer;
 use super::http1::{self, End};
 use super::http2::{self, Broken};
 use super::listener::{Open, Reset, Socket, Stage};
+use super::request::Request;
 use super::target::LastHost;
 use crate::event::{BodyError, Desk, ErrorCode, RequestId, Response};
 use crate::plan::{Listener, Timeouts};

@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::request::Parts;
-
 use super::body::Intake;
 use super::connection::Connection;
 use super::listener::View;
+use super::request::Head;
 use super::target::Malformed;
 use super::{AppService, error};
 use crate::event::{ErrorCode, Exchange, RequestId};
@@ -20,10 +19,12 @@ pub(super) struct Flight {
     pub(super) connection: Arc<Connection>,
     pub(super) view: Arc<View>,
     pub(super) id: RequestId,
-    pub(super) head: Parts,
+    pub(super) head: Head,
     /// As routing sees it.
     pub(super) host: Result<Arc<str>, Malformed>,
     began: Instant,
+    /// When the head was whole: the app's wall limit counts from here.
+    pub(super) complete: Instant,
     app: Option<usize>,
     intake: Option<Arc<Intake>>,
     exchange: Option<Arc<dyn Exchange>>,
@@ -31,17 +32,19 @@ pub(super) struct Flight {
     error: Option<ErrorCode>,
     bytes_out: u64,
     /// Handed over whole, or cut for a reason that is noted. If not, it is the client that left.
-    complete: bool,
+    delivered: bool,
 }
 
 impl Flight {
     /// Boxed: it goes through many hands, and is large.
-    pub(super) fn begin(connection: &Arc<Connection>, head: Parts) -> Box<Self> {
+    pub(super) fn begin(connection: &Arc<Connection>, head: Head) -> Box<Self> {
         let connection = Arc::clone(connection);
+        let (began, complete) = connection.activity.began();
         Box::new(Self {
-            began: connection.activity.began(),
+            began,
+            complete,
             view: connection.socket.view(),
-            id: connection.peer.request_id(&head.headers),
+            id: connection.peer.request_id(&head.fields),
             host: connection.host.of(&head),
             head,
             connection,
@@ -51,7 +54,7 @@ impl Flight {
             status: error::CLIENT_CLOSED,
             error: None,
             bytes_out: 0,
-            complete: false,
+            delivered: false,
         })
     }
 
@@ -99,8 +102,8 @@ impl Flight {
     }
 
     /// All that will go out has been handed over.
-    pub(super) fn complete(&mut self) {
-        self.complete = true;
+    pub(super) fn deliver(&mut self) {
+        self.delivered = true;
     }
 
     fn metrics(&self) -> &AppMetrics {
@@ -110,7 +113,7 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if !self.complete {
+        if !self.delivered {
             self.abort(ErrorCode::ClientClosed);
             self.status = error::CLIENT_CLOSED;
             self.error = Some(ErrorCode::ClientClosed);
@@ -135,7 +138,7 @@ impl Drop for Flight {
             cpu: self.exchange.as_ref().map_or(Duration::ZERO, |exchange| exchange.cpu()),
             bytes_in: self.intake.as_ref().map_or(0, |intake| intake.bytes()),
             bytes_out: self.bytes_out,
-            client: &self.connection.peer.client(&self.head.headers, &self.connection.settings.trust_proxy),
+            client: &self.connection.peer.client(&self.head.fields, &self.connection.settings.trust_proxy),
             error: self.error,
         });
     }

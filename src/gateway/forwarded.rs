@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
+use http::HeaderValue;
 use http::header::{FORWARDED, HeaderName};
-use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
-use crate::event::RequestId;
+use crate::event::{Fields, RequestId};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -32,12 +32,12 @@ impl Peer {
     }
 
     /// The client's address: the right-most of `X-Forwarded-For` that is no trusted proxy's, or the peer's own.
-    pub(super) fn client(&self, headers: &HeaderMap, trust: &[IpNet]) -> Cow<'_, str> {
+    pub(super) fn client(&self, fields: &Fields, trust: &[IpNet]) -> Cow<'_, str> {
         if !self.trusted {
             return (&*self.text).into();
         }
         let mut client = self.address;
-        for entry in headers.get_all(X_FORWARDED_FOR).iter().rev().flat_map(entries) {
+        for entry in fields.get_all(&X_FORWARDED_FOR).rev().flat_map(entries) {
             // What stands left of an entry that is no address was written by nobody we know.
             let Some(address) = entry.and_then(parse) else { break };
             client = address;
@@ -49,33 +49,34 @@ impl Peer {
     }
 
     /// The scheme the client used, as far as can be known. Only `http` and `https` are believed.
-    pub(super) fn scheme(&self, headers: &HeaderMap) -> &'static str {
-        let claimed = self.believed(headers, &X_FORWARDED_PROTO);
+    pub(super) fn scheme(&self, fields: &Fields) -> &'static str {
+        let claimed = self.believed(fields, &X_FORWARDED_PROTO);
         if claimed.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https")) { "https" } else { "http" }
     }
 
     /// A trusted proxy's own id for the request, or a fresh one.
-    pub(super) fn request_id(&self, headers: &HeaderMap) -> RequestId {
-        let given = self.believed(headers, &X_REQUEST_ID);
+    pub(super) fn request_id(&self, fields: &Fields) -> RequestId {
+        let given = self.believed(fields, &X_REQUEST_ID);
         given.and_then(RequestId::parse).unwrap_or_default()
     }
 
     /// `X-Forwarded-For` as the app shall see it: the believed chain, then the peer.
-    pub(super) fn chain(&self, headers: &HeaderMap) -> Option<String> {
-        self.believed(headers, &X_FORWARDED_FOR)?;
-        let given = headers.get_all(X_FORWARDED_FOR).iter();
+    pub(super) fn chain(&self, fields: &Fields) -> Option<String> {
+        self.believed(fields, &X_FORWARDED_FOR)?;
         let mut chain = String::new();
-        for value in given.filter_map(|value| value.to_str().ok()).filter(|value| !value.is_empty()) {
-            chain.push_str(value);
-            chain.push_str(", ");
+        for value in fields.get_all(&X_FORWARDED_FOR).filter_map(|value| value.to_str().ok()) {
+            if !value.is_empty() {
+                chain.push_str(value);
+                chain.push_str(", ");
+            }
         }
         chain.push_str(&self.text);
         Some(chain)
     }
 
     /// A field's first value, if its word counts.
-    fn believed<'h>(&self, headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
-        if self.trusted { headers.get(name) } else { None }
+    fn believed<'h>(&self, fields: &'h Fields, name: &HeaderName) -> Option<&'h HeaderValue> {
+        if self.trusted { fields.get(name) } else { None }
     }
 
     /// The peer's address as text.
@@ -114,12 +115,12 @@ fn parse(entry: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+    fn fields(pairs: &[(&'static str, &'static str)]) -> Fields {
+        let mut fields = Fields::default();
         for (name, value) in pairs {
-            headers.append(*name, HeaderValue::from_static(value));
+            fields.push(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        headers
+        fields
     }
 
     fn trust() -> Vec<IpNet> {
@@ -146,9 +147,9 @@ mod tests {
             ("127.0.0.1:9", &[""], "127.0.0.1"),
         ];
         for (peer, chain, client) in table {
-            let mut sent = HeaderMap::new();
+            let mut sent = Fields::default();
             for value in *chain {
-                sent.append(X_FORWARDED_FOR, HeaderValue::from_static(value));
+                sent.push(X_FORWARDED_FOR, HeaderValue::from_static(value));
             }
             let peer = Peer::new(peer.parse().unwrap(), &trust());
             assert_eq!(peer.client(&sent, &trust()).to_string(), *client, "{peer:?} {chain:?}");
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn scheme_chain_and_id_are_believed_from_trusted_peers_alone() {
-        let sent = headers(&[
+        let sent = fields(&[
             ("x-forwarded-for", "198.51.100.7"),
             ("x-forwarded-proto", "HTTPS"),
             ("x-request-id", "from-the-proxy"),
@@ -179,6 +180,6 @@ mod tests {
     #[test]
     fn a_scheme_nobody_speaks_is_not_believed() {
         let proxy = Peer::new("10.1.1.1:9".parse().unwrap(), &trust());
-        assert_eq!(proxy.scheme(&headers(&[("x-forwarded-proto", "javascript")])), "http");
+        assert_eq!(proxy.scheme(&fields(&[("x-forwarded-proto", "javascript")])), "http");
     }
 }

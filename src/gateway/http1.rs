@@ -32,7 +32,6 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::Request;
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
@@ -44,6 +43,7 @@ use self::turn::{Receiving, Turn};
 use super::activity::Activity;
 use super::connection::{LINGER, Terms};
 use super::listener::Stage;
+use super::request::Request;
 use crate::event::{BodyError, Response};
 
 pub(super) use self::flaw::Flaw;
@@ -196,6 +196,8 @@ struct Driver<'a, S, F, R, B> {
     unended: bool,
     ending: Option<Ending>,
     idle_since: Instant,
+    /// When bytes of a head last came.
+    read_at: Instant,
     /// When the first byte of the head that is being read came.
     head_since: Option<Instant>,
     /// Since when the client has taken none of what is to be written.
@@ -232,6 +234,7 @@ where
             unended: false,
             ending: None,
             idle_since: now,
+            read_at: now,
             head_since: None,
             blocked_since: None,
             deaf_since: None,
@@ -408,7 +411,10 @@ where
                     let nonsense = if self.input.is_empty() { Ok(()) } else { head::refuse_nonsense(&self.input) };
                     return self.end(nonsense.map_or_else(Ending::Refused, |()| Ending::Close));
                 }
-                Ok(_) => _ = self.head_since.get_or_insert_with(Instant::now),
+                Ok(_) => {
+                    self.read_at = Instant::now();
+                    self.head_since.get_or_insert(self.read_at);
+                }
                 Err(_) => return self.end(Ending::Drop),
             }
         }

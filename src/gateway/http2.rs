@@ -15,7 +15,7 @@ use bytes::{Buf, Bytes};
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_LENGTH, DATE};
-use http::{HeaderValue, Request, Version};
+use http::{HeaderValue, Version};
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
@@ -25,6 +25,7 @@ use tokio::time::{sleep, timeout};
 use super::connection::{LINGER, Terms};
 use super::date;
 use super::listener::Stage;
+use super::request::{Head, Request};
 use crate::event::{BodyError, Response};
 
 /// Requests a client may have under way on one connection.
@@ -214,10 +215,12 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Takes the body out of `request`.
-    fn of(request: Request<RecvStream>) -> Request<Self> {
-        let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        request.map(|stream| Self { stream, length })
+    /// A request as h2 gives it, as ours.
+    fn of(request: http::Request<RecvStream>) -> Request<Self> {
+        let (parts, stream) = request.into_parts();
+        let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let head = Head { method: parts.method, uri: parts.uri, version: parts.version, fields: parts.headers.into() };
+        Request { head, body: Self { stream, length } }
     }
 }
 

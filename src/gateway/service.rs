@@ -9,8 +9,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, HeaderName, PROXY_AUTHORIZATION, SERVER, TE, TRAILER, TRANSFER_ENCODING,
     UPGRADE,
 };
-use http::request::Parts;
-use http::{HeaderValue, Method, Request, StatusCode, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 use http_body::Body;
 use tokio::sync::oneshot;
 
@@ -21,6 +20,7 @@ use super::error::Refusal;
 use super::flight::Flight;
 use super::forwarded::X_REQUEST_ID;
 use super::listener::Stage;
+use super::request::{Head, Request};
 use super::target;
 use crate::event::{
     BodyError, ErrorCode, Event, Fault, Fetch, Fields, Reply, RequestBody, RequestHead, Response, ResponseBody,
@@ -82,7 +82,7 @@ fn ask<B>(connection: &Arc<Connection>, request: Request<B>) -> Result<Asked, (B
 where
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
 {
-    let (head, body) = request.into_parts();
+    let Request { head, body } = request;
     let mut flight = Flight::begin(connection, head);
     let (plan, settings) = (&flight.view.serving.plan, &connection.settings);
     let host = flight.host.as_deref().map_err(|malformed| *malformed);
@@ -107,7 +107,7 @@ where
     if let Some(intake) = &intake {
         flight.reads(intake);
     }
-    let queued = Instant::now();
+    let queued = flight.complete;
     let deadline = queued + limits.wall;
     let (reply, replied) = connection.desk.expect();
     let fetch = Fetch { id: flight.id.clone(), head: copy_head(&flight), body, queued, deadline, reply };
@@ -160,8 +160,8 @@ fn body_code(fault: BodyError) -> ErrorCode {
 /// origin as far as nano vouches for it.
 fn copy_head(flight: &Flight) -> RequestHead {
     let Flight { connection, head, .. } = flight;
-    let (headers, peer) = (&head.headers, &connection.peer);
-    let scheme = peer.scheme(headers);
+    let (fields, peer) = (&head.fields, &connection.peer);
+    let scheme = peer.scheme(fields);
     let target = target::path_and_query(head);
     // HTTP/1.0 may name no host; a URL needs one.
     let address;
@@ -172,12 +172,12 @@ fn copy_head(flight: &Flight) -> RequestHead {
             &address
         }
     };
-    let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+    let bytes = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
     let url = [scheme, "://", authority, target];
-    let mut copy = RequestHead::new(head.method.as_str(), &url, headers.len() + ADDED, bytes + ADDED_BYTES);
-    let named = named_by_connection(headers.get_all(CONNECTION).iter());
+    let mut copy = RequestHead::new(head.method.as_str(), &url, fields.count() + ADDED, bytes + ADDED_BYTES);
+    let named = named_by_connection(fields.get_all(&CONNECTION));
     let cookies = joined_cookies(head);
-    for (name, value) in headers {
+    for (name, value) in fields.iter() {
         let ends_here = HOP_BY_HOP.contains(name) || *name == PROXY_AUTHORIZATION || named.contains(name);
         if !ends_here && peer.may_send(name) && (cookies.is_none() || *name != COOKIE) {
             copy.push(name.as_str(), value.as_bytes());
@@ -186,7 +186,7 @@ fn copy_head(flight: &Flight) -> RequestHead {
     if let Some(cookies) = &cookies {
         copy.push("cookie", cookies);
     }
-    let chain = peer.chain(headers);
+    let chain = peer.chain(fields);
     copy.push("x-forwarded-for", chain.as_deref().unwrap_or_else(|| peer.text()).as_bytes());
     copy.push("x-forwarded-proto", scheme.as_bytes());
     copy.push("x-request-id", flight.id.as_str().as_bytes());
@@ -194,8 +194,8 @@ fn copy_head(flight: &Flight) -> RequestHead {
 }
 
 /// HTTP/2 may send a cookie field in pieces, which are one field to everybody else (RFC 9113 §8.2.3).
-fn joined_cookies(head: &Parts) -> Option<Vec<u8>> {
-    let mut pieces = head.headers.get_all(COOKIE).iter();
+fn joined_cookies(head: &Head) -> Option<Vec<u8>> {
+    let mut pieces = head.fields.get_all(&COOKIE);
     let (first, second) = (pieces.next()?, pieces.next()?);
     let pieces: Vec<_> = [first, second].into_iter().chain(pieces).map(HeaderValue::as_bytes).collect();
     (head.version == Version::HTTP_2).then(|| pieces.join(&b"; "[..]))

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::HOST;
-use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Version};
 
 use super::error::Refusal;
+use super::request::Head;
 use crate::event::ErrorCode;
 use crate::plan::Plan;
 use crate::plan::target::{normalize_host, normalize_path};
@@ -22,7 +22,7 @@ const FIELD_OVERHEAD: usize = 4;
 pub(super) fn route(
     plan: &Plan,
     listener: usize,
-    head: &Parts,
+    head: &Head,
     host: Result<&str, Malformed>,
     max_header: usize,
 ) -> Result<usize, Refusal> {
@@ -51,7 +51,7 @@ pub(super) struct LastHost(Mutex<Option<(Box<str>, Arc<str>)>>);
 
 impl LastHost {
     /// The host of a request as routing sees it; empty where HTTP/1.0 names none.
-    pub(super) fn of(&self, head: &Parts) -> Result<Arc<str>, Malformed> {
+    pub(super) fn of(&self, head: &Head) -> Result<Arc<str>, Malformed> {
         let Some(authority) = authority(head)? else { return Ok(Arc::from("")) };
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((same, host)) = &*last
@@ -77,8 +77,8 @@ impl From<Malformed> for Refusal {
 
 /// Host and port as sent. An absolute target and `:authority` win over `Host`, but may not differ from it
 /// (RFC 9112 §3.2, RFC 9113 §8.3.1). Only HTTP/1.0 may do without.
-pub(super) fn authority(head: &Parts) -> Result<Option<&str>, Malformed> {
-    let mut hosts = head.headers.get_all(HOST).iter();
+pub(super) fn authority(head: &Head) -> Result<Option<&str>, Malformed> {
+    let mut hosts = head.fields.get_all(&HOST);
     let named = hosts.next().map(|host| host.to_str().map_err(|_| Malformed)).transpose()?;
     if hosts.next().is_some() {
         return Err(Malformed);
@@ -98,7 +98,7 @@ pub(super) fn authority(head: &Parts) -> Result<Option<&str>, Malformed> {
 }
 
 /// Path and query as sent.
-pub(super) fn path_and_query(head: &Parts) -> &str {
+pub(super) fn path_and_query(head: &Head) -> &str {
     head.uri.path_and_query().map_or("/", |target| target.as_str())
 }
 
@@ -109,23 +109,22 @@ fn same(a: &str, b: &str) -> bool {
 }
 
 /// Bytes of the request line and the field lines, near enough for a limit.
-fn size(head: &Parts, target: &str) -> usize {
-    let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD);
+fn size(head: &Head, target: &str) -> usize {
+    let fields = head.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD);
     head.method.as_str().len() + target.len() + " HTTP/1.1  \r\n".len() + fields.sum::<usize>()
 }
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::HeaderValue;
 
     use super::*;
+    use crate::event::Fields;
 
-    fn head(version: Version, uri: &str, hosts: &[&str]) -> Parts {
-        let mut request = Request::builder().version(version).uri(uri);
-        for host in hosts {
-            request = request.header(HOST, *host);
-        }
-        request.body(()).unwrap().into_parts().0
+    fn head(version: Version, uri: &str, hosts: &[&'static str]) -> Head {
+        let mut fields = Fields::default();
+        hosts.iter().for_each(|host| fields.push(HOST, HeaderValue::from_static(host)));
+        Head { method: Method::GET, uri: uri.parse().unwrap(), version, fields }
     }
 
     #[test]

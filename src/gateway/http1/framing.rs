@@ -22,7 +22,7 @@ pub(super) enum Framing {
 
 /// Gathers the framing fields of one head.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
+pub(super) struct FramingFields {
     length: Option<u64>,
     coded: bool,
     chunked: bool,
@@ -30,7 +30,7 @@ pub(super) struct Fields {
     unknown: bool,
 }
 
-impl Fields {
+impl FramingFields {
     /// A `Content-Length` line. A second one is refused even where it says the same: nobody honest sends it, a list of
     /// equal lengths is the client of a bug or of an attack, and RFC 9112 §6.3 leaves the choice to us.
     pub(super) fn length(&mut self, value: &[u8]) -> Result<(), Flaw> {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn read(version: Version, lengths: &[&str], codings: &[&str]) -> Result<Framing, Flaw> {
-        let mut fields = Fields::default();
+        let mut fields = FramingFields::default();
         lengths.iter().try_for_each(|value| fields.length(value.as_bytes()))?;
         codings.iter().try_for_each(|value| fields.coding(value.as_bytes()))?;
         fields.framing(version)

@@ -6,10 +6,13 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderValue, Method, Uri, Version};
+use memchr::memchr;
 
 use super::flaw::Flaw;
-use super::framing::{Fields, Framing};
+use super::framing::{Framing, FramingFields};
+use crate::event::Fields;
+use crate::gateway::request;
 
 /// Header fields of one head, at most.
 const MAX_FIELDS: usize = 100;
@@ -26,7 +29,7 @@ const MAX_URI: usize = (u16::MAX - 1) as usize;
 /// A request's head.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) request: Request<()>,
+    pub(super) request: request::Head,
     pub(super) framing: Framing,
     /// The client would send another request on this connection (RFC 9112 §9.3).
     pub(super) persistent: bool,
@@ -61,7 +64,7 @@ impl Scan {
     /// it for the end of a line, others do not.
     pub(super) fn look(&mut self, input: &[u8]) -> Result<Found, Flaw> {
         let (fresh, line) = (self.at == 0, self.line);
-        while let Some(next) = input[self.at..].iter().position(|byte| *byte == b'\n') {
+        while let Some(next) = memchr(b'\n', &input[self.at..]) {
             let end = self.at + next;
             if end == self.line || input[end - 1] != b'\r' {
                 return Err(Flaw::Malformed);
@@ -113,9 +116,9 @@ fn flaw(error: httparse::Error) -> Flaw {
 
 /// Takes apart a head that [`Scan`] has found, lines and all.
 pub(super) fn read(head: &Bytes) -> Result<Head, Flaw> {
-    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut lines = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
-    let end = parsed.parse_with_uninit_headers(head, &mut fields).map_err(flaw)?;
+    let end = parsed.parse_with_uninit_headers(head, &mut lines).map_err(flaw)?;
     let (Some(method), Some(target), Some(version)) = (parsed.method, parsed.path, parsed.version) else {
         return Err(Flaw::Malformed);
     };
@@ -124,10 +127,10 @@ pub(super) fn read(head: &Bytes) -> Result<Head, Flaw> {
         return Err(Flaw::Malformed);
     }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Flaw::Malformed)?;
-    let target = self::target(head, &method, target)?;
+    let uri = self::target(head, &method, target)?;
     let version = if version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-    let mut framing = Fields::default();
+    let mut fields = Fields::with_capacity(parsed.headers.len());
+    let mut framing = FramingFields::default();
     let mut connection = Connection::default();
     let mut expects = false;
     for field in &*parsed.headers {
@@ -145,16 +148,11 @@ pub(super) fn read(head: &Bytes) -> Result<Head, Flaw> {
             }
             expects = true;
         }
-        headers.append(name, value);
+        fields.push(name, value);
     }
     let framing = framing.framing(version)?;
-    let mut request = Request::new(());
-    *request.method_mut() = method;
-    *request.uri_mut() = target;
-    *request.version_mut() = version;
-    *request.headers_mut() = headers;
     Ok(Head {
-        request,
+        request: request::Head { method, uri, version, fields },
         framing,
         persistent: connection.persists(version),
         expects: expects && framing != Framing::Empty,
@@ -366,12 +364,9 @@ mod tests {
         ) {
             let lines: String = fields.iter().map(|(name, value)| format!("x{name}: {value}\r\n")).collect();
             let head = parse(format!("GET /p HTTP/1.1\r\n{lines}\r\n").as_bytes()).unwrap().unwrap();
-            let mut expected = HeaderMap::new();
-            for (name, value) in &fields {
-                let name = HeaderName::from_bytes(format!("x{name}").as_bytes()).unwrap();
-                expected.append(name, HeaderValue::from_str(value.trim()).unwrap());
-            }
-            prop_assert_eq!(head.request.headers(), &expected);
+            let read: Vec<_> = head.request.fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+            let sent: Vec<_> = fields.iter().map(|(name, value)| (format!("x{name}"), value.trim())).collect();
+            prop_assert_eq!(read, sent.iter().map(|(name, value)| (&**name, value.as_bytes())).collect::<Vec<_>>());
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::DATE;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -26,6 +26,7 @@ use crate::event::{BodyError, Fields, Response};
 use crate::gateway::activity::Activity;
 use crate::gateway::connection::Terms;
 use crate::gateway::listener::Stage;
+use crate::gateway::request::{self, Request};
 use crate::plan::Timeouts;
 
 mod against_hyper;
@@ -50,12 +51,15 @@ type Log = Arc<Mutex<Vec<Seen>>>;
 
 /// Reads a request to its end, notes it, and answers with the number of its body's bytes.
 async fn note<B: Body<Data = Bytes, Error: Into<BodyError>>>(request: Request<B>, log: Log) -> Answer {
-    let (head, body) = request.into_parts();
+    let Request { head, body } = request;
     let body = body.collect().await.map(|body| body.to_bytes().to_vec()).map_err(Into::into);
     let len = body.as_ref().map_or(0, Vec::len);
-    let fields = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+    // hyper's map keeps fields of one name together: their order beside others means nothing (RFC 9110 §5.3).
+    let mut fields: Vec<_> =
+        head.fields.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
     let line = format!("{} {} {:?}", head.method, head.uri, head.version);
-    log.lock().unwrap().push(Seen { line, fields: fields.collect(), body });
+    log.lock().unwrap().push(Seen { line, fields, body });
     full(format!("{len}"))
 }
 
@@ -160,7 +164,7 @@ fn pipelined_requests_are_answered_in_order_and_in_one_write() {
 fn a_request_costs_one_read_and_one_write() {
     runtime().block_on(async {
         let (mut client, server, counts, _stage) = counted(|request| async move {
-            request.into_body().collect().await.unwrap();
+            request.body.collect().await.unwrap();
             yield_now().await;
             full("hello")
         });
@@ -208,7 +212,7 @@ fn a_stream_is_chunked_or_ends_with_the_connection() {
 fn a_client_is_told_to_go_on_once_the_body_is_wanted_and_never_else() {
     const HEAD: &str = "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n";
     let collect = |request: Request<super::Payload>| async move {
-        let body = request.into_body().collect().await;
+        let body = request.body.collect().await;
         full(body.map_or_else(|error| error.to_string(), |body| format!("{:?}", body.to_bytes())))
     };
     runtime().block_on(async {
@@ -269,7 +273,7 @@ fn a_client_that_leaves_ends_a_request_whose_body_nobody_reads() {
 fn tiny_chunks_are_not_hoarded() {
     runtime().block_on(async {
         let (mut client, server, counts, _stage) = counted(|request| async move {
-            let body = request.into_body();
+            let body = request.body;
             std::future::pending::<()>().await;
             drop(body);
             full("")
@@ -290,7 +294,7 @@ fn no_more_of_a_body_is_read_than_there_is_room_for() {
         let (mut client, server, counts, _stage) = counted(move |request: Request<super::Payload>| {
             let gate = Arc::clone(&gate);
             async move {
-                let mut body = request.into_body();
+                let mut body = request.body;
                 gate.notified().await;
                 let first = body.frame().await.unwrap().unwrap().into_data().unwrap().len();
                 gate.notified().await;

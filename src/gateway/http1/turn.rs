@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Version};
+use http::{Method, Version};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -18,6 +18,7 @@ use super::head::Head;
 use super::payload::{Feed, Payload};
 use super::{Driver, Ending, HIGH, READ};
 use crate::event::{BodyError, Response};
+use crate::gateway::request::Request;
 
 /// The largest read of a body.
 const READ_BODY: usize = 64 * 1024;
@@ -92,7 +93,7 @@ where
     /// A request is here.
     pub(super) fn begin(&mut self, head: Head) {
         let Head { request, framing, persistent, expects } = head;
-        let began = self.head_since.take().unwrap_or_else(Instant::now);
+        let began = self.head_since.take().unwrap_or(self.read_at);
         let (payload, receiving) = match framing {
             Framing::Empty => (Payload::whole(Bytes::new()), Receiving::Done),
             Framing::Length(length) => match usize::try_from(length) {
@@ -110,8 +111,8 @@ where
             }
         };
         self.turn = Some(Turn {
-            method: request.method().clone(),
-            version: request.version(),
+            method: request.method.clone(),
+            version: request.version,
             keep: persistent && !self.closing,
             // Who has sent some of it does not wait (RFC 9110 §10.1.1).
             expects: expects && self.input.is_empty() && !matches!(receiving, Receiving::Done),
@@ -120,8 +121,8 @@ where
             answer: Answer::Awaited,
             looked: began,
         });
-        self.activity.arrives(began);
-        let answering = (self.service)(request.map(|()| payload));
+        self.activity.arrives(began, self.read_at);
+        let answering = (self.service)(Request { head: request, body: payload });
         self.answering.as_mut().set(Some(answering));
     }
 
@@ -347,6 +348,7 @@ where
         }
         self.idle_since = Instant::now();
         if !self.input.is_empty() {
+            self.read_at = self.idle_since;
             self.head_since = Some(self.idle_since);
         } else if self.input.capacity() > KEPT {
             self.input = BytesMut::with_capacity(READ);

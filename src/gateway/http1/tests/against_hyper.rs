@@ -14,9 +14,9 @@ fn hyper_sees(bytes: &[u8]) -> Vec<Seen> {
     runtime().block_on(async {
         let (mut client, server) = duplex(1 << 20);
         let log = Log::default();
-        let service = service_fn(|request: Request<hyper::body::Incoming>| {
+        let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
             let log = Arc::clone(&log);
-            async move { Ok::<_, Infallible>(http::Response::new(note(request.map(as_ours), log).await.body)) }
+            async move { Ok::<_, Infallible>(http::Response::new(note(ours(request), log).await.body)) }
         });
         let serving = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(server), service);
         let talking = async {
@@ -30,9 +30,12 @@ fn hyper_sees(bytes: &[u8]) -> Vec<Seen> {
     })
 }
 
-/// A body that fails as ours do.
-fn as_ours(body: hyper::body::Incoming) -> impl Body<Data = Bytes, Error = BodyError> + Unpin {
-    body.map_err(|_| BodyError::Malformed)
+/// A request as ours are, with a body that fails as ours do.
+fn ours(request: http::Request<hyper::body::Incoming>) -> Request<impl Body<Data = Bytes, Error = BodyError> + Unpin> {
+    let (parts, body) = request.into_parts();
+    let (method, uri, version) = (parts.method, parts.uri, parts.version);
+    let head = request::Head { method, uri, version, fields: parts.headers.into() };
+    Request { head, body: body.map_err(|_| BodyError::Malformed) }
 }
 
 /// The requests whose body was whole: how each of us reports another is its own affair.
