@@ -1,6 +1,9 @@
 //! A worker's own side: takes its messages in batches, runs JavaScript a turn at a time, settles what is done, fires
 //! what is due. Ends when the worker is retired or its isolate condemned.
 
+mod loading;
+mod turns;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
@@ -12,33 +15,24 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
+use super::RuntimeInner;
 use super::exchange::Ticket;
 use super::faults::Failure;
 use super::mailbox::Message;
-use super::memory::{self, Usage};
-use super::modules;
+use super::memory;
 use super::pool::{LoadError, Pool};
-use super::realm::{self, Engine, Entry};
+use super::realm::Engine;
 use super::realms::Realms;
 use super::scripts;
 use super::state::{Done, State};
 use super::timers::Due;
 use super::turn::{self, Verdict};
 use super::worker::Worker;
-use super::{RuntimeInner, exception};
 use crate::event::{ErrorCode, wake};
-use crate::plan::{EnvValue, Level};
-
-/// Memory is sampled after a turn that took so much CPU time, and every so many turns.
-const LONG_TURN: Duration = Duration::from_millis(1);
-const SAMPLE_EVERY: u32 = 64;
-
-/// A turn shorter than this is charged by the wall clock.
-const SHORT_TURN: Duration = Duration::from_micros(100);
-
-/// A turn is ended for no less: what is left of a request's time may be less than the clock above is late, and a
-/// request that is over between two turns ends without harm to the isolate.
-const LEAST_BUDGET: Duration = Duration::from_millis(10);
+use crate::plan::Level;
+pub(super) use loading::Evaluation;
+use loading::Phase;
+use turns::call;
 
 /// After so long without a request, there is time to see to the code cache.
 const QUIET: Duration = Duration::from_millis(100);
@@ -61,17 +55,6 @@ enum End {
     Condemned(Verdict),
     /// The app's code does not load.
     Unloadable(LoadError),
-}
-
-/// What the app is at.
-enum Phase {
-    /// Its modules are compiled and evaluated, which has taken `used` CPU time, until `deadline` at the latest: a little
-    /// before the wall limit of the request that it all began for, so that this is what its client is told.
-    Loading {
-        used: Duration,
-        deadline: Instant,
-    },
-    Ready,
 }
 
 /// The loop of a worker.
@@ -401,172 +384,6 @@ impl AppLoop {
         }
     }
 
-    /// One entry into JavaScript for a request (0: none), and the microtasks that follow.
-    fn turn(&mut self, token: u32, run: impl FnOnce(&mut v8::PinScope<'_, '_>, &Entry)) -> Result<(), End> {
-        if self.state.exhausted(token) {
-            return self.end_request(token);
-        }
-        self.turn_from(Instant::now(), token, run)
-    }
-
-    /// A turn that begins now, for a request that has time left.
-    fn turn_from(
-        &mut self,
-        began: Instant,
-        token: u32,
-        run: impl FnOnce(&mut v8::PinScope<'_, '_>, &Entry),
-    ) -> Result<(), End> {
-        let (budget, wall) = self.budget(token, began);
-        self.base.worker.turns.begin(token, self.base.cpu, budget, wall);
-        self.base.runtime.watchdog.wake();
-        {
-            let Engine { isolate, realm: first, .. } = &mut self.base.engine;
-            let realm = self.realms.of(token).unwrap_or(first);
-            v8::scope_with_context!(let scope, isolate, &realm.context);
-            realm::enter_request(scope, token);
-            v8::tc_scope!(let scope, scope);
-            run(scope, &realm.entry);
-            if !scope.has_terminated()
-                && let Some(error) = scope.exception()
-            {
-                // The platform's entry points catch what the app throws: this is a stack overflow, or a fault of ours.
-                let text = exception::describe(scope, error);
-                self.state.log(Level::Error, token, &text);
-            }
-            scope.reset();
-            if self.base.worker.turns.verdict().is_none() {
-                scope.perform_microtask_checkpoint();
-                self.state.rejections.report(scope, &self.state, &realm.entry);
-            }
-        }
-        let used = self.account(token, began);
-        self.base.worker.turns.end().map_err(End::Condemned)?;
-        if used < turn::LONG {
-            self.base.runtime.watchdog.readmit(&self.base.worker);
-        }
-        self.state.flush();
-        self.realms.tidy(&self.state);
-        Ok(())
-    }
-
-    /// CPU time for a turn that begins now, and when it is over the wall limit. That is not when its request is, which may
-    /// have waited for others: a client is answered in time whatever runs, and this is about code that runs for too long.
-    fn budget(&self, token: u32, now: Instant) -> (Duration, Option<Instant>) {
-        match self.phase {
-            Phase::Loading { used, deadline } if !self.state.is_live(token) => {
-                // The turn that finds at the deadline that nothing has settled is not over it.
-                (self.pool.app.limits.startup.saturating_sub(used), Some(deadline + LEAST_BUDGET))
-            }
-            _ => {
-                let (left, timed) = self.state.budget(token);
-                (left.max(LEAST_BUDGET), timed.then(|| now + self.pool.app.limits.wall))
-            }
-        }
-    }
-
-    /// Charges the turn's CPU time; now and then reads the memory in use.
-    ///
-    /// The thread's CPU clock is a system call away, the wall clock is not. In a turn too short for anyone else to have
-    /// run in between, they agree; otherwise, and every so many turns, the real one is read.
-    fn account(&mut self, token: u32, began: Instant) -> Duration {
-        let wall = began.elapsed();
-        let used = if wall < SHORT_TURN {
-            self.base.cpu += wall;
-            wall
-        } else {
-            let now = turn::thread_cpu();
-            let used = now.saturating_sub(self.base.cpu).min(wall);
-            self.base.cpu = now;
-            used
-        };
-        self.state.charge(token, used);
-        if let Phase::Loading { used: loading, .. } = &mut self.phase
-            && !self.state.is_live(token)
-        {
-            *loading += used;
-        }
-        if self.base.worker.turns.verdict().is_some() {
-            // It is over: a collection now could outlast the watchdog's patience.
-            return used;
-        }
-        self.turns = self.turns.wrapping_add(1);
-        let awaited = self.base.worker.share.is_expected() && self.state.has_begun();
-        if used < LONG_TURN && !self.turns.is_multiple_of(SAMPLE_EVERY) && !awaited {
-            return used;
-        }
-        // What the loop itself has used since is nobody's.
-        self.base.cpu = turn::thread_cpu();
-        let worker = &self.base.worker;
-        let (usage, fits) = memory::sample(&mut self.base.engine.isolate, worker, 0);
-        if !fits {
-            worker.turns.condemn(Verdict::Memory);
-        }
-        self.publish(usage);
-        used
-    }
-
-    fn publish(&mut self, usage: Usage) {
-        self.rested = self.rested.min(usage.heap);
-        let (room, worker) = (&self.base.runtime.room, &self.base.worker);
-        worker.account.publish(usage);
-        // Many apps make what they keep at their first request.
-        if self.state.has_begun() {
-            self.pool.measured(usage.held);
-            room.settles(worker, usage.held);
-        } else {
-            room.takes(worker, usage.held);
-        }
-    }
-
-    /// Compiles the app's modules and begins to evaluate them: in the one realm, or in a new one for the next request.
-    fn load(&mut self) -> Result<(), End> {
-        self.phase =
-            Phase::Loading { used: Duration::ZERO, deadline: Instant::now() + self.pool.app.limits.wall / 10 * 9 };
-        let token = self.realms.prepare(&mut self.base.engine.isolate, &self.state);
-        let mut evaluation = Err(LoadError("the app's code could not be run".to_owned()));
-        let (state, entry) = (Rc::clone(&self.state), &Arc::clone(&self.pool).app.entry);
-        self.turn(token, |scope, _| evaluation = modules::load(scope, &state, entry))?;
-        self.evaluation = Some(evaluation.map_err(End::Unloadable)?);
-        self.check_loaded()
-    }
-
-    /// Once the modules are evaluated, takes the app's handlers from them: a request can begin.
-    fn check_loaded(&mut self) -> Result<(), End> {
-        let Phase::Loading { deadline, .. } = self.phase else { return Ok(()) };
-        let Some(evaluation) = self.evaluation.take() else { return Ok(()) };
-        let mut installed = Ok(false);
-        let app = Arc::clone(&self.pool.app);
-        let token = self.realms.prepared();
-        self.turn(token, |scope, entry| installed = install(scope, entry, &evaluation, &app.env))?;
-        if installed.map_err(End::Unloadable)? {
-            self.phase = Phase::Ready;
-            if std::mem::replace(&mut self.loaded, true) {
-                return Ok(());
-            }
-            let (modules, cached) = self.state.scripts.counts();
-            tracing::debug!(
-                app = &*app.name,
-                modules,
-                cached,
-                "loaded; of its larger modules, some came from the code cache"
-            );
-            let (usage, _) = memory::sample(&mut self.base.engine.isolate, &self.base.worker, 0);
-            self.publish(usage);
-            self.rested = usage.heap;
-            if self.pool.loaded(&self.base.worker) {
-                self.base.runtime.room.settles(&self.base.worker, usage.held);
-            }
-            return Ok(());
-        }
-        if deadline <= Instant::now() {
-            let limit = app.limits.wall;
-            let text = format!("its top-level await did not settle within {limit:?} (limits wall)");
-            return Err(End::Unloadable(LoadError(text)));
-        }
-        self.evaluation = Some(evaluation);
-        Ok(())
-    }
-
     /// Says goodbye to the pool; gives back what is left of the worker.
     fn end(mut self, end: End) -> EventLoop {
         let worker = Arc::clone(&self.base.worker);
@@ -604,52 +421,4 @@ impl AppLoop {
         self.base.engine.isolate.remove_slot::<Rc<State>>();
         self.base
     }
-}
-
-/// The evaluation of an app's entry module.
-pub(super) struct Evaluation {
-    pub(super) module: v8::Global<v8::Module>,
-    pub(super) promise: v8::Global<v8::Promise>,
-}
-
-/// Takes the app's handlers from its entry module; false while that is still being evaluated.
-fn install(
-    scope: &mut v8::PinScope<'_, '_>,
-    entry: &Entry,
-    evaluation: &Evaluation,
-    env: &std::collections::BTreeMap<String, EnvValue>,
-) -> Result<bool, LoadError> {
-    let failed = || LoadError("the app's module could not be installed".to_owned());
-    let promise = v8::Local::new(scope, &evaluation.promise);
-    match promise.state() {
-        v8::PromiseState::Pending => return Ok(false),
-        v8::PromiseState::Rejected => {
-            let reason = promise.result(scope);
-            return Err(LoadError(exception::describe(scope, reason)));
-        }
-        v8::PromiseState::Fulfilled => {}
-    }
-    let values = v8::Object::new(scope);
-    for (name, value) in env {
-        let key = v8::String::new(scope, name).ok_or_else(failed)?;
-        let value: v8::Local<'_, v8::Value> = match value {
-            EnvValue::String { value, .. } => v8::String::new(scope, value).ok_or_else(failed)?.into(),
-            EnvValue::Number(value) => v8::Number::new(scope, *value).into(),
-            EnvValue::Bool(value) => v8::Boolean::new(scope, *value).into(),
-            EnvValue::Null => v8::null(scope).into(),
-        };
-        values.create_data_property(scope, key.into(), value).ok_or_else(failed)?;
-    }
-    let namespace = v8::Local::new(scope, &evaluation.module).get_module_namespace();
-    let (install, undefined) = (v8::Local::new(scope, &entry.install), v8::undefined(scope).into());
-    let problem = install.call(scope, undefined, &[namespace, values.into()]).ok_or_else(failed)?;
-    if problem.is_string() { Err(LoadError(problem.to_rust_string_lossy(scope))) } else { Ok(true) }
-}
-
-/// Calls an entry point with a number: a request's token, a timer's id.
-fn call(scope: &mut v8::PinScope<'_, '_>, function: &v8::Global<v8::Function>, number: u32) {
-    let (function, undefined) = (v8::Local::new(scope, function), v8::undefined(scope).into());
-    let number = v8::Integer::new_from_unsigned(scope, number);
-    // What it throws, the turn logs.
-    let _ = function.call(scope, undefined, &[number.into()]);
 }
