@@ -1,6 +1,7 @@
 //! The life of a request: checked, routed, handed to its app, answered. Knows no HTTP library's server: whatever parses
 //! heads calls [`answer`] with one and sends what it returns.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -201,8 +202,8 @@ fn joined_cookies(head: &Head) -> Option<Vec<u8>> {
     (head.version == Version::HTTP_2).then(|| pieces.join(&b"; "[..]))
 }
 
-/// Fields that `Connection` says end at this connection too.
-fn named_by_connection<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Vec<HeaderName> {
+/// Fields that `Connection` says end at this connection too: a set, for it may name thousands.
+fn named_by_connection<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> HashSet<HeaderName> {
     let options = values.filter_map(|value| value.to_str().ok());
     let names = options.flat_map(|value| value.split(',')).map(str::trim);
     // The common ones name no field, and cost nothing here.
