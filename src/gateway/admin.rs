@@ -144,20 +144,20 @@ fn answer<B>(shared: &Shared, request: &Request<B>) -> Response<Outbound> {
         _ if !readable => (StatusCode::METHOD_NOT_ALLOWED, JSON, error("method_not_allowed", "only GET and HEAD")),
         // Probes carry no token, and health is no secret.
         "/metrics" if !admitted => (StatusCode::UNAUTHORIZED, JSON, error("unauthorized", "a bearer token is needed")),
-        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4", shared.metrics.render().into()),
-        "/healthz" => (StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
-        "/readyz" if shared.draining.load(Relaxed) => {
-            (StatusCode::SERVICE_UNAVAILABLE, TEXT, Bytes::from_static(b"draining\n"))
-        }
-        "/readyz" if admission.is_none() => (StatusCode::SERVICE_UNAVAILABLE, TEXT, Bytes::from_static(b"starting\n")),
-        "/readyz" => (StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
+        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4", Outbound::pieces(shared.metrics.render())),
+        "/healthz" => (StatusCode::OK, TEXT, text("ok\n")),
+        "/readyz" if shared.draining.load(Relaxed) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, text("draining\n")),
+        "/readyz" if admission.is_none() => (StatusCode::SERVICE_UNAVAILABLE, TEXT, text("starting\n")),
+        "/readyz" => (StatusCode::OK, TEXT, text("ok\n")),
         _ => (StatusCode::NOT_FOUND, JSON, error("not_found", "there is /metrics, /healthz and /readyz")),
     };
-    let length = body.len();
-    let body = if request.head.method == Method::HEAD { Bytes::new() } else { body };
+    let length = body.size_hint().exact();
+    let body = if request.head.method == Method::HEAD { text("") } else { body };
     let mut fields = Fields::with_capacity(6);
     fields.push(CONTENT_TYPE, HeaderValue::from_static(kind));
-    fields.push(CONTENT_LENGTH, HeaderValue::from(length));
+    if let Some(length) = length {
+        fields.push(CONTENT_LENGTH, HeaderValue::from(length));
+    }
     fields.push(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields.push(SERVER, HeaderValue::from_static("nano"));
     if status == StatusCode::UNAUTHORIZED {
@@ -166,7 +166,7 @@ fn answer<B>(shared: &Shared, request: &Request<B>) -> Response<Outbound> {
     if !readable {
         fields.push(ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
-    Response { status, fields, body: Outbound::plain(body) }
+    Response { status, fields, body }
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 §2.1).
@@ -184,8 +184,12 @@ fn same(given: &[u8], token: &[u8]) -> bool {
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-fn error(code: &str, message: &str) -> Bytes {
-    serde_json::json!({ "error": { "code": code, "message": message } }).to_string().into()
+fn text(text: &'static str) -> Outbound {
+    Outbound::plain(Bytes::from_static(text.as_bytes()))
+}
+
+fn error(code: &str, message: &str) -> Outbound {
+    Outbound::plain(serde_json::json!({ "error": { "code": code, "message": message } }).to_string().into())
 }
 
 #[cfg(test)]

@@ -150,6 +150,8 @@ pub(super) enum Content {
     Empty,
     /// One chunk.
     Full(Bytes),
+    /// One chunk after the other, each made when the connection can take it.
+    Pieces(Box<dyn Iterator<Item = Bytes> + Send>),
     /// As the app makes them; `left` bytes, if that is known.
     Stream { chunks: mpsc::Receiver<Result<Bytes, Fault>>, left: Option<u64> },
 }
@@ -180,6 +182,11 @@ impl Outbound {
     /// A body outside any request's books.
     pub(super) fn plain(bytes: Bytes) -> Self {
         Self { content: Content::Full(bytes).or_empty(), flight: None }
+    }
+
+    /// A body outside any request's books, made as it is sent.
+    pub(super) fn pieces(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Self {
+        Self { content: Content::Pieces(Box::new(pieces)), flight: None }
     }
 
     /// Closes the books: all is handed over, or what is missing has been noted.
@@ -213,6 +220,7 @@ impl Body for Outbound {
             let next = match &mut self.content {
                 Content::Empty => None,
                 Content::Full(bytes) => Some(Ok(bytes.split_to(bytes.len().min(SLICE)))),
+                Content::Pieces(pieces) => pieces.next().map(Ok),
                 Content::Stream { chunks, left } => within(ready!(chunks.poll_recv(cx)), left),
             };
             match next {
@@ -251,6 +259,7 @@ impl Body for Outbound {
         match &self.content {
             Content::Empty => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Pieces(_) => SizeHint::default(),
             Content::Stream { left, .. } => left.map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }

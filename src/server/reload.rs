@@ -49,7 +49,7 @@ pub(super) struct Running {
 impl Running {
     /// A pool without an isolate.
     pub(super) fn cold(parts: &Parts, app: &Arc<App>) -> Self {
-        let metrics = parts.metrics.app(&app.name);
+        let metrics = parts.metrics.app(Arc::clone(&app.name));
         let log = parts.logs.app(&app.name, app.log);
         let pool = parts.runtime.pool(Arc::clone(app), log, Arc::clone(&metrics));
         Self { app: Arc::clone(app), pool, metrics }

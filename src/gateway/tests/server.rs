@@ -217,7 +217,7 @@ impl Server {
         let apps = plan.apps.iter().map(|app| AppService {
             app: Arc::clone(app),
             dispatch: Arc::new(Scripted(Arc::clone(&self.script))),
-            metrics: self.metrics.app(&app.name),
+            metrics: self.metrics.app(Arc::clone(&app.name)),
         });
         let apps = apps.collect();
         self.gateway.serve(Arc::new(Serving { plan: Arc::new(plan), apps }), bound);

@@ -1,12 +1,14 @@
-//! One app's series, each resolved once.
+//! One app's series.
 
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use prometheus::{Counter, Histogram, IntCounter, IntGauge};
 
 use super::Families;
+use super::exposition::{Family, Kind};
+use super::histogram::{Histogram, nanos};
 use crate::event::ErrorCode;
 
 /// What an isolate is doing, for `nano_isolates{state}`.
@@ -40,53 +42,146 @@ pub enum MemoryKind {
 
 /// Label values, in the order of the enums above.
 const STATES: [&str; 3] = ["starting", "busy", "idle"];
-const STARTS: [&str; 2] = ["generic", "cold"];
+pub(super) const STARTS: [&str; 2] = ["generic", "cold"];
 const MEMORY: [&str; 2] = ["heap", "external"];
 /// Methods told apart (RFC 9110 §9.1, RFC 5789); every other counts as `other`, for clients choose them.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
-/// Reasons an isolate is terminated for in the usual course: there from the start.
+/// Reasons an isolate is terminated for in the usual course: shown even before it has happened.
 const REASONS: [ErrorCode; 3] = [ErrorCode::CpuLimit, ErrorCode::MemoryLimit, ErrorCode::Timeout];
 
-/// One app's series.
+/// Requests by method (a place in [`METHODS`], or one past them) and status, those seen so far, sorted.
+type Requests = Vec<((usize, u16), Arc<AtomicU64>)>;
+
+/// One app's series, or those of the requests that no app claims.
 pub struct AppMetrics {
-    name: String,
+    name: Arc<str>,
     families: Arc<Families>,
-    /// `nano_http_requests_total` by (method, status) seen so far, sorted.
-    requests: ArcSwap<Vec<((usize, u16), IntCounter)>>,
+    requests: ArcSwap<Requests>,
     duration: Histogram,
     queue_wait: Histogram,
-    in_flight: IntGauge,
-    errors: [IntCounter; ErrorCode::ALL.len()],
-    cpu: Counter,
-    isolates: [IntGauge; STATES.len()],
-    starts: [(IntCounter, Histogram); STARTS.len()],
-    memory: [IntGauge; MEMORY.len()],
-    replays: IntCounter,
+    in_flight: AtomicI64,
+    errors: [AtomicU64; ErrorCode::ALL.len()],
+    cpu_nanos: AtomicU64,
+    isolates: [AtomicI64; STATES.len()],
+    starts: [AtomicU64; STARTS.len()],
+    memory: [AtomicI64; MEMORY.len()],
+    terminations: [AtomicU64; ErrorCode::ALL.len()],
+    replays: AtomicU64,
 }
 
+/// The families of an app's requests.
+pub(super) static OF_REQUESTS: [Family; 4] = [
+    Family {
+        name: "nano_http_requests_total",
+        help: "Requests answered.",
+        kind: Kind::Counter,
+        write: |app, series| {
+            for ((method, status), count) in app.requests.load().iter() {
+                let method = METHODS.get(*method).copied().unwrap_or("other");
+                series.sample(
+                    &[("method", method), ("status", itoa::Buffer::new().format(*status))],
+                    count.load(Relaxed),
+                );
+            }
+        },
+    },
+    Family {
+        name: "nano_http_request_duration_seconds",
+        help: "From the end of a request's head to the end of its response.",
+        kind: Kind::Histogram,
+        write: |app, series| app.duration.write(series),
+    },
+    Family {
+        name: "nano_http_in_flight",
+        help: "Requests being answered.",
+        kind: Kind::Gauge,
+        write: |app, series| series.sample(&[], app.in_flight.load(Relaxed)),
+    },
+    Family {
+        name: "nano_errors_total",
+        help: "Answers that are not the app's own.",
+        kind: Kind::Counter,
+        write: |app, series| series.samples("code", ErrorCode::ALL.map(ErrorCode::as_str), &app.errors),
+    },
+];
+
+/// The families of an app's isolates. None runs for what no app claims.
+pub(super) static OF_ISOLATES: [Family; 7] = [
+    Family {
+        name: "nano_queue_wait_seconds",
+        help: "From a request's arrival at its app until its handler is called.",
+        kind: Kind::Histogram,
+        write: |app, series| app.queue_wait.write(series),
+    },
+    Family {
+        name: "nano_cpu_seconds_total",
+        help: "CPU time charged to an app.",
+        kind: Kind::Counter,
+        write: |app, series| {
+            series.sample(&[], Duration::from_nanos(app.cpu_nanos.load(Relaxed)).as_secs_f64());
+        },
+    },
+    Family {
+        name: "nano_isolates",
+        help: "Isolates of an app.",
+        kind: Kind::Gauge,
+        write: |app, series| series.samples("state", STATES, &app.isolates),
+    },
+    Family {
+        name: "nano_isolate_starts_total",
+        help: "Isolates started.",
+        kind: Kind::Counter,
+        write: |app, series| series.samples("kind", STARTS, &app.starts),
+    },
+    Family {
+        name: "nano_isolate_memory_bytes",
+        help: "Memory of an app's isolates.",
+        kind: Kind::Gauge,
+        write: |app, series| series.samples("kind", MEMORY, &app.memory),
+    },
+    Family {
+        name: "nano_isolate_terminations_total",
+        help: "Isolates ended for breaking a limit.",
+        kind: Kind::Counter,
+        write: |app, series| {
+            for (reason, count) in ErrorCode::ALL.iter().zip(&app.terminations) {
+                let count = count.load(Relaxed);
+                if count > 0 || REASONS.contains(reason) {
+                    series.sample(&[("reason", reason.as_str())], count);
+                }
+            }
+        },
+    },
+    Family {
+        name: "nano_replays_total",
+        help: "Requests replayed on a fresh isolate.",
+        kind: Kind::Counter,
+        write: |app, series| series.sample(&[], app.replays.load(Relaxed)),
+    },
+];
+
 impl AppMetrics {
-    pub(super) fn new(name: &str, families: Arc<Families>) -> Self {
-        let app = &[name];
-        for reason in REASONS {
-            families.terminations.with_label_values(&[name, reason.as_str()]);
-        }
+    pub(super) fn new(name: Arc<str>, families: Arc<Families>) -> Self {
         Self {
-            requests: ArcSwap::default(),
-            duration: families.duration.with_label_values(app),
-            queue_wait: families.queue_wait.with_label_values(app),
-            in_flight: families.in_flight.with_label_values(app),
-            errors: ErrorCode::ALL.map(|code| families.errors.with_label_values(&[name, code.as_str()])),
-            cpu: families.cpu.with_label_values(app),
-            isolates: STATES.map(|state| families.isolates.with_label_values(&[name, state])),
-            starts: STARTS.map(|kind| {
-                let count = families.isolate_starts.with_label_values(&[name, kind]);
-                (count, families.isolate_start.with_label_values(&[kind]))
-            }),
-            memory: MEMORY.map(|kind| families.isolate_memory.with_label_values(&[name, kind])),
-            replays: families.replays.with_label_values(app),
-            name: name.to_owned(),
+            name,
             families,
+            requests: ArcSwap::default(),
+            duration: Histogram::default(),
+            queue_wait: Histogram::default(),
+            in_flight: AtomicI64::default(),
+            errors: Default::default(),
+            cpu_nanos: AtomicU64::default(),
+            isolates: Default::default(),
+            starts: Default::default(),
+            memory: Default::default(),
+            terminations: Default::default(),
+            replays: AtomicU64::default(),
         }
+    }
+
+    /// The label `app`: empty for what no app claims.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Counts a request that was answered with `status`, `duration` after its head was read.
@@ -95,25 +190,26 @@ impl AppMetrics {
         let key = (method, status);
         let known = self.requests.load();
         match known.binary_search_by_key(&key, |entry| entry.0) {
-            Ok(at) => known[at].1.inc(),
-            Err(_) => self.first(key).inc(),
-        }
-        self.duration.observe(duration.as_secs_f64());
+            Ok(at) => known[at].1.fetch_add(1, Relaxed),
+            Err(_) => self.first(key).fetch_add(1, Relaxed),
+        };
+        self.duration.observe(duration);
     }
 
     /// Notes how long a request waited for its handler to be called: in a queue, or for an isolate to start.
     pub fn queue_wait(&self, time: Duration) {
-        self.queue_wait.observe(time.as_secs_f64());
+        self.queue_wait.observe(time);
     }
 
     /// The counter of a method and status not seen before.
-    fn first(&self, key: (usize, u16)) -> IntCounter {
-        let method = METHODS.get(key.0).copied().unwrap_or("other");
-        let counter = self.families.requests.with_label_values(&[&self.name, method, &key.1.to_string()]);
+    fn first(&self, key: (usize, u16)) -> Arc<AtomicU64> {
+        let mut counter = Arc::default();
         self.requests.rcu(|known| {
             let mut known = Vec::clone(known);
-            if let Err(at) = known.binary_search_by_key(&key, |entry| entry.0) {
-                known.insert(at, (key, counter.clone()));
+            match known.binary_search_by_key(&key, |entry| entry.0) {
+                // Another thread was faster.
+                Ok(at) => counter = Arc::clone(&known[at].1),
+                Err(at) => known.insert(at, (key, Arc::clone(&counter))),
             }
             known
         });
@@ -122,96 +218,62 @@ impl AppMetrics {
 
     /// Adds to (or takes from) the requests being answered.
     pub fn in_flight(&self, delta: i64) {
-        self.in_flight.add(delta);
+        self.in_flight.fetch_add(delta, Relaxed);
     }
 
     /// Counts an error answer.
     pub fn error(&self, code: ErrorCode) {
-        let at = ErrorCode::ALL.iter().position(|known| *known == code).expect("ALL holds every code");
-        self.errors[at].inc();
+        self.errors[place(code)].fetch_add(1, Relaxed);
     }
 
     /// Adds CPU time.
     pub fn cpu(&self, time: Duration) {
-        self.cpu.inc_by(time.as_secs_f64());
+        self.cpu_nanos.fetch_add(nanos(time), Relaxed);
     }
 
     /// Counts an isolate start and how long it took until the app was loaded.
     pub fn isolate_started(&self, kind: StartKind, took: Duration) {
-        let (count, seconds) = &self.starts[kind as usize];
-        count.inc();
-        seconds.observe(took.as_secs_f64());
+        self.starts[kind as usize].fetch_add(1, Relaxed);
+        self.families.isolate_start[kind as usize].observe(took.as_secs_f64());
     }
 
     /// Moves an isolate from one state to another; `None` is before its start or after its end.
     pub fn isolate_state(&self, from: Option<IsolateState>, to: Option<IsolateState>) {
         if let Some(from) = from {
-            self.isolates[from as usize].dec();
+            self.isolates[from as usize].fetch_sub(1, Relaxed);
         }
         if let Some(to) = to {
-            self.isolates[to as usize].inc();
+            self.isolates[to as usize].fetch_add(1, Relaxed);
         }
     }
 
     /// Adds to (or takes from) the memory in use.
     pub fn memory(&self, kind: MemoryKind, delta: i64) {
-        self.memory[kind as usize].add(delta);
+        self.memory[kind as usize].fetch_add(delta, Relaxed);
     }
 
     /// Counts an isolate that was terminated, by reason.
     pub fn terminated(&self, reason: ErrorCode) {
-        self.families.terminations.with_label_values(&[self.name.as_str(), reason.as_str()]).inc();
+        self.terminations[place(reason)].fetch_add(1, Relaxed);
     }
 
     /// Counts a replayed request.
     pub fn replayed(&self) {
-        self.replays.inc();
+        self.replays.fetch_add(1, Relaxed);
     }
+}
 
-    /// Takes the series of requests out of their families. That one is missing is no error: some appear on demand.
-    fn requests_leave(&self) {
-        let (families, name) = (&*self.families, self.name.as_str());
-        for ((method, status), _) in self.requests.load().iter() {
-            let method = METHODS.get(*method).copied().unwrap_or("other");
-            let _ = families.requests.remove_label_values(&[name, method, &status.to_string()]);
-        }
-        for code in ErrorCode::ALL {
-            let _ = families.errors.remove_label_values(&[name, code.as_str()]);
-        }
-        let _ = families.duration.remove_label_values(&[name]);
-        let _ = families.in_flight.remove_label_values(&[name]);
-    }
-
-    /// Takes the series of isolates out of their families.
-    pub(super) fn isolates_leave(&self) {
-        let (families, name) = (&*self.families, self.name.as_str());
-        for code in ErrorCode::ALL {
-            let _ = families.terminations.remove_label_values(&[name, code.as_str()]);
-        }
-        for state in STATES {
-            let _ = families.isolates.remove_label_values(&[name, state]);
-        }
-        for kind in STARTS {
-            let _ = families.isolate_starts.remove_label_values(&[name, kind]);
-        }
-        for kind in MEMORY {
-            let _ = families.isolate_memory.remove_label_values(&[name, kind]);
-        }
-        let _ = families.cpu.remove_label_values(&[name]);
-        let _ = families.queue_wait.remove_label_values(&[name]);
-        let _ = families.replays.remove_label_values(&[name]);
-    }
+/// Where a code's counter is.
+fn place(code: ErrorCode) -> usize {
+    ErrorCode::ALL.iter().position(|known| *known == code).expect("ALL holds every code")
 }
 
 impl Drop for AppMetrics {
     fn drop(&mut self) {
-        let families = Arc::clone(&self.families);
-        let mut apps = families.apps.lock().unwrap_or_else(PoisonError::into_inner);
-        // Somebody may have asked for the name after the last handle went and before this: the series are theirs now.
+        let mut apps = self.families.apps.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody may have asked for the name after the last handle went and before this: the place is theirs now.
         if apps.get(&self.name).is_some_and(|app| app.strong_count() == 0) {
             apps.remove(&self.name);
-            self.requests_leave();
-            self.isolates_leave();
         }
     }
 }
@@ -222,7 +284,7 @@ mod tests {
     use super::*;
 
     fn text(metrics: &Metrics) -> String {
-        String::from_utf8(metrics.render()).unwrap()
+        String::from_utf8(metrics.render().flatten().collect()).unwrap()
     }
 
     /// The value of one series, as text.
