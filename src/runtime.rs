@@ -4,6 +4,7 @@
 //! event loop runs JavaScript a turn at a time; the watchdog ends turns that break a limit. The platform's native
 //! functions (`api`) reach their worker through its [`State`].
 
+mod allocator;
 mod code_cache;
 mod compilations;
 mod event_loop;

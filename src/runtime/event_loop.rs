@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 
 use super::RuntimeInner;
+use super::allocator;
 use super::exchange::Ticket;
 use super::faults::Failure;
 use super::mailbox::Message;
@@ -130,6 +131,8 @@ struct AppLoop {
     waiting: VecDeque<Arc<Ticket>>,
     /// Since when no request is under way.
     idle_since: Instant,
+    /// The value of `idle_since` for which the allocator's memory was lent.
+    lent: Option<Instant>,
     turns: u32,
     /// Bytes of heap when it last rested, or the fewest since.
     rested: usize,
@@ -157,6 +160,7 @@ impl AppLoop {
             replaced: false,
             waiting: VecDeque::new(),
             idle_since: Instant::now(),
+            lent: None,
             turns: 0,
             rested: 0,
         }
@@ -204,6 +208,10 @@ impl AppLoop {
             if self.rest_at().is_some_and(|at| at <= Instant::now()) {
                 self.rest();
             }
+            if self.lend_at().is_some_and(|at| at <= Instant::now()) {
+                self.lent = Some(self.idle_since);
+                allocator::lend();
+            }
             if self.state.has_tasks() {
                 // What JavaScript began runs on this thread too.
                 tokio::task::yield_now().await;
@@ -241,7 +249,7 @@ impl AppLoop {
             Phase::Ready => None,
         };
         let idle = self.state.is_idle().then(|| self.idle_since + self.pool.app.idle);
-        [timer, task, loading, idle, self.offer_at(), self.rest_at()]
+        [timer, task, loading, idle, self.offer_at(), self.rest_at(), self.lend_at()]
             .into_iter()
             .flatten()
             .min()
@@ -256,6 +264,13 @@ impl AppLoop {
             && self.state.is_idle()
             && self.pool.code_cache.is_writable();
         due.then(|| (self.idle_since + QUIET).min(self.state.started() + NEVER_QUIET))
+    }
+
+    /// When the thread is to lend what it has of the allocator's memory: at a quiet moment, with nothing left to be done in
+    /// it. A thousand hello apps at rest hold 1.46 MiB each with this, 1.55 without.
+    fn lend_at(&self) -> Option<Instant> {
+        let rests = self.state.is_idle() && self.waiting.is_empty() && self.offer_at().is_none();
+        (rests && self.lent != Some(self.idle_since)).then(|| self.idle_since + QUIET)
     }
 
     /// When the isolate is to give back memory: once it has rested for a while, and grown since it last did.
