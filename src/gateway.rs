@@ -41,6 +41,8 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+#[doc(hidden)]
+pub use http1::read_head;
 pub use listener::{BindError, Bound};
 
 use listener::{Socket, Stage, View};

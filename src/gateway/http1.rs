@@ -49,6 +49,13 @@ use crate::event::{BodyError, Response};
 pub(super) use self::flaw::Flaw;
 pub(super) use self::payload::Payload;
 
+/// A head as a connection reads it, where it has come whole. For `benches/`.
+#[doc(hidden)]
+pub fn read_head(input: &Bytes) -> Option<impl Sized + use<>> {
+    let Ok(Found::Head(end)) = Scan::default().look(input) else { return None };
+    head::read(&input.slice(..end)).ok().map(|head| head.request)
+}
+
 /// How every HTTP/2 connection begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

@@ -91,6 +91,24 @@ pub struct AccessRecord<'a> {
     pub error: Option<ErrorCode>,
 }
 
+impl AccessRecord<'_> {
+    /// Appends the line as a sink of `format` has it.
+    pub fn render(&self, format: LogFormat, at: SystemTime, out: &mut Vec<u8>) {
+        self.line().render(format, at, out);
+    }
+
+    fn line(&self) -> Line<'_> {
+        Line {
+            level: if self.status >= 500 { Level::Error } else { Level::Info },
+            kind: Kind::Access,
+            app: self.app,
+            request: Some(self.request_id.as_str()),
+            message: "request",
+            extra: Extra::Access(self),
+        }
+    }
+}
+
 impl Logs {
     /// Opens the sinks of `plan` and starts their threads. The error names the sink.
     pub fn start(plan: &LogPlan, metrics: &Arc<Metrics>) -> io::Result<Self> {
@@ -145,14 +163,7 @@ impl Logs {
         if !self.0.setup.load().access {
             return;
         }
-        self.0.write(&Line {
-            level: if record.status >= 500 { Level::Error } else { Level::Info },
-            kind: Kind::Access,
-            app: record.app,
-            request: Some(record.request_id.as_str()),
-            message: "request",
-            extra: Extra::Access(record),
-        });
+        self.0.write(&record.line());
     }
 
     /// Writes the line of a request that was refused before it became one: there is no method and no path to tell of.
