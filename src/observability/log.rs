@@ -202,16 +202,15 @@ impl Logs {
             level: plan.level,
             quota: Quota::new(plan.max_lines, Instant::now()),
         });
-        let mut quotas = self.0.quotas.lock().unwrap_or_else(PoisonError::into_inner);
-        quotas.retain(|quota| quota.strong_count() > 0);
-        quotas.push(Arc::downgrade(&app));
+        self.0.quotas.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&app));
         AppLog(app)
     }
 
     fn tell_quotas(&self, all: bool) {
         // Upgraded handles are let go of outside the lock: the last one's drop writes a line of its own.
         let apps: Vec<_> = {
-            let quotas = self.0.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut quotas = self.0.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+            quotas.retain(|quota| quota.strong_count() > 0);
             quotas.iter().filter_map(Weak::upgrade).collect()
         };
         let now = Instant::now();
