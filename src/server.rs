@@ -257,8 +257,7 @@ impl Server {
         keep_apart(&self.parts, &plan);
         let before = std::mem::replace(&mut self.serving, serving);
         let old = std::mem::replace(&mut self.apps, apps);
-        let gone = old.into_iter().filter(|old| !self.apps.iter().any(|app| app.is_served_by(old)));
-        self.old.retire(gone.collect(), before, plan.drain);
+        self.old.retire(reload::apart(&old, &self.apps), before, plan.drain);
         self.announce(&addresses);
         self.check_capacity();
         Ok(summary.to_string())

@@ -3,7 +3,7 @@
 //! The config is read and checked, new sockets are bound, and what becomes of each app is decided: the same pool, a new
 //! one that is loaded at the first request, or, where the app is warm, a new one whose code is loaded here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -54,11 +54,12 @@ impl Running {
         let pool = parts.runtime.pool(Arc::clone(app), log, Arc::clone(&metrics));
         Self { app: Arc::clone(app), pool, metrics }
     }
+}
 
-    /// Whether both are the same pool.
-    pub(super) fn is_served_by(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.pool, &other.pool)
-    }
+/// Those of `apps` whose pool serves none of `others`.
+pub(super) fn apart(apps: &[Running], others: &[Running]) -> Vec<Running> {
+    let pools: HashSet<_> = others.iter().map(|other| Arc::as_ptr(&other.pool)).collect();
+    apps.iter().filter(|app| !pools.contains(&Arc::as_ptr(&app.pool))).cloned().collect()
 }
 
 /// A plan that is ready to be put in force.
@@ -121,8 +122,8 @@ impl Reload {
     pub(super) async fn prepare(self) -> Result<Next, ReloadError> {
         let (plan, fates) = self.read().await?;
         let bound = self.parts.gateway.bind(&plan).map_err(ReloadError::Bind)?;
-        let removed = self.before.keys().filter(|name| !plan.apps.iter().any(|app| app.name == **name)).count();
-        let mut summary = Summary { removed, ..Summary::default() };
+        let known = fates.iter().filter(|fate| **fate != Fate::Add).count();
+        let mut summary = Summary { removed: self.before.len() - known, ..Summary::default() };
         let mut apps = Vec::with_capacity(plan.apps.len());
         let mut warm = Vec::new();
         for (app, fate) in plan.apps.iter().zip(fates) {
@@ -177,8 +178,7 @@ impl Reload {
 
 /// Lets go of the pools of a reload that is not to be.
 pub(super) fn abandon(apps: &[Running], before: &[Running]) {
-    let fresh = apps.iter().filter(|app| !before.iter().any(|before| app.is_served_by(before)));
-    let fresh: Vec<_> = fresh.map(|app| Arc::clone(&app.pool)).collect();
+    let fresh = apart(apps, before).into_iter().map(|app| app.pool);
     tokio::spawn(generations::drain(fresh, Duration::ZERO));
 }
 
