@@ -1,5 +1,7 @@
 //! The memory limit: V8's heap, buffers outside it, and wasm memories.
 
+use std::time::Duration;
+
 use super::answers;
 use super::limits::beside_a_neighbour;
 use crate::support::{Request, Setup, eventually};
@@ -166,5 +168,19 @@ fn an_idle_isolate_gives_back_what_is_garbage() {
     assert!(after > f64::from(8 << 20), "{after} bytes");
     eventually("its heap to shrink", || (heap() < f64::from(4 << 20)).then_some(()));
     nano.get("a", "/").says("done");
+    assert_eq!(nano.metric("nano_isolate_starts_total", &[("app", "a")]), 1.0);
+}
+
+#[test]
+fn an_app_answers_as_before_after_every_rest() {
+    let script = answers("(globalThis.all ??= []).push(await request.text()) && all.map((text) => text.length).join()");
+    let nano = Setup::new().app("a", "limits isolates=1", &script).start();
+    let mut lengths = Vec::new();
+    for length in [10, 100_000, 1000, 1] {
+        lengths.push(length.to_string());
+        nano.post("a", "/", vec![b'x'; length]).says(&lengths.join(","));
+        // By then its worker has given up the memory it allocates from.
+        std::thread::sleep(Duration::from_millis(300));
+    }
     assert_eq!(nano.metric("nano_isolate_starts_total", &[("app", "a")]), 1.0);
 }

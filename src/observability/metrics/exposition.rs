@@ -139,3 +139,30 @@ impl Number for AtomicI64 {
 fn put(text: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
     text.write_fmt(what).expect("memory takes what is written");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use super::super::Metrics;
+
+    #[test]
+    fn pieces_are_short_and_make_every_series_once() {
+        let metrics = Metrics::new();
+        let apps: Vec<_> = (0..300).map(|app| metrics.app(format!("app{app}"))).collect();
+        let pieces: Vec<_> = metrics.render().collect();
+        assert!(pieces.iter().all(|piece| piece.len() < 2 * super::PIECE));
+        let text = String::from_utf8(pieces.concat()).unwrap();
+        let samples: Vec<_> = text.lines().filter_map(|line| line.split_once("} ")).map(|(series, _)| series).collect();
+        assert_eq!(samples.iter().collect::<HashSet<_>>().len(), samples.len());
+        let mut by_app = HashMap::new();
+        for app in samples.iter().filter_map(|series| series.split('"').nth(1)).filter(|app| app.starts_with("app")) {
+            *by_app.entry(app).or_insert(0) += 1;
+        }
+        assert_eq!(by_app.len(), apps.len());
+        assert!(by_app.values().all(|count| *count == by_app["app0"]), "{by_app:?}");
+        for line in ["# TYPE nano_http_requests_total counter", "# TYPE nano_replays_total counter"] {
+            assert_eq!(text.lines().filter(|found| *found == line).count(), 1, "{line}");
+        }
+    }
+}
