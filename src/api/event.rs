@@ -24,6 +24,7 @@ pub const OPS: &[Op] = crate::ops![
     request_method,
     request_url,
     request_headers,
+    request_header,
     request_has_body,
     request_read,
     request_text,
@@ -38,13 +39,13 @@ pub const OPS: &[Op] = crate::ops![
     finished,
 ];
 
-fn token(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> u32 {
-    args.get(0).uint32_value(scope).unwrap_or(0)
+fn token(args: &FunctionCallbackArguments<'_>) -> u32 {
+    Local::<v8::Uint32>::try_from(args.get(0)).map_or(0, |token| token.value())
 }
 
 /// `request_method(token)`
 fn request_method(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     if let Some(head) = runtime::state(scope).head(token) {
         value::return_text(scope, &mut rv, head.get().method());
     }
@@ -52,7 +53,7 @@ fn request_method(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<
 
 /// `request_url(token)`: scheme, host, and path and query as the client sent them.
 fn request_url(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     if let Some(head) = runtime::state(scope).head(token) {
         value::return_text(scope, &mut rv, head.get().url());
     }
@@ -60,12 +61,12 @@ fn request_url(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
 
 /// `request_headers(token)`: `[name, value, …]`, names in lower case, values as Latin-1.
 fn request_headers(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     let Some(head) = runtime::state(scope).head(token) else { return };
     let fields = head.get().fields();
     let mut flat: Vec<Local<'_, Value>> = Vec::with_capacity(fields.len() * 2);
     for (name, value) in fields {
-        for (bytes, kind) in [(name.as_bytes(), v8::NewStringType::Internalized), (value, v8::NewStringType::Normal)] {
+        for (bytes, kind) in [(name, v8::NewStringType::Internalized), (value, v8::NewStringType::Normal)] {
             // A head is far below the longest string V8 has.
             let Some(string) = v8::String::new_from_one_byte(scope, bytes, kind) else { return };
             flat.push(string.into());
@@ -74,9 +75,31 @@ fn request_headers(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments
     rv.set(v8::Array::new_with_elements(scope, &flat).into());
 }
 
+/// `request_header(token, name)`: the field's values together, as Latin-1, or null (Fetch §2.2.2 "get"); `name` is in lower
+/// case.
+fn request_header(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    rv.set_null();
+    let (token, mut room) = (token(&args), HEAD);
+    let Some(head) = runtime::state(scope).head(token) else { return };
+    let Some(name) = latin1(scope, args.get(1), &mut room, |bytes| Some(bytes.to_vec())) else { return };
+    let mut values = head.get().fields().filter(|(other, _)| *other == name).map(|(_, value)| value);
+    let Some(first) = values.next() else { return };
+    let rest: Vec<&[u8]> = values.collect();
+    let joined;
+    let value = if rest.is_empty() {
+        first
+    } else {
+        joined = [&[first], &*rest].concat().join(&b", "[..]);
+        &joined
+    };
+    if let Some(string) = v8::String::new_from_one_byte(scope, value, v8::NewStringType::Normal) {
+        rv.set(string.into());
+    }
+}
+
 /// `request_has_body(token)`
 fn request_has_body(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     let body = runtime::state(scope).body(token);
     rv.set_bool(body.is_some_and(|body| body.borrow().is_some()));
 }
@@ -98,7 +121,7 @@ fn read(
     rv: &mut ReturnValue<'_, Value>,
     as_text: bool,
 ) {
-    let token = token(scope, args);
+    let token = token(args);
     let state = runtime::state(scope);
     let Some(body) = state.body(token) else { return };
     // What has arrived is taken at once, but now and then others get their turn in between.
@@ -188,7 +211,7 @@ pub(super) fn error<'s>(
 /// `respond(token, status, body, ...headers)`: the whole response; `headers` are `name, value, …`, `body` is a string, a
 /// `Uint8Array` or null.
 fn respond(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     let state = runtime::state(scope);
     let Some(mut response) = head(scope, &args) else { return };
     let body = args.get(2);
@@ -219,7 +242,7 @@ fn respond(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _r
 /// `respond_stream(token, status, length, ...headers)`: the head, and how many bytes the body has, if that is known; true
 /// where `stream_write` is to send the body, false where the response has none.
 fn respond_stream(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     let Some(response) = head(scope, &args) else { return };
     let state = runtime::state(scope);
     let head_only = state.head(token).is_some_and(|head| head.get().method() == "HEAD");
@@ -321,7 +344,7 @@ fn latin1<T>(
 /// `stream_write(token, bytes)`: true once there is room for the next chunk, false if the client is gone; or a promise
 /// of that.
 fn stream_write(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     let Some(bytes) = value::bytes(scope, &args, 1, <[u8]>::to_vec) else { return };
     // It was the last that anybody needed the chunk for.
     runtime::hasten_collection(scope, bytes.len());
@@ -352,13 +375,13 @@ fn stream_write(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_
 
 /// `stream_close(token)`: that was the last chunk.
 fn stream_close(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     runtime::state(scope).close_stream(token);
 }
 
 /// `stream_error(token, error)`: the app's stream broke; the response is cut off.
 fn stream_error(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     let text = runtime::describe_exception(scope, args.get(1));
     let state = runtime::state(scope);
     state.log(Level::Error, token, &format!("the response's stream broke: {text}"));
@@ -367,7 +390,7 @@ fn stream_error(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_
 
 /// `fail(token, message)`: there is no response, for that reason.
 fn fail(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
-    let (token, mut buffer) = (token(scope, &args), value::buffer());
+    let (token, mut buffer) = (token(&args), value::buffer());
     let Some(message) = value::text(scope, &args, 1, &mut buffer) else { return };
     let state = runtime::state(scope);
     state.log(Level::Error, token, &message);
@@ -376,7 +399,7 @@ fn fail(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: 
 
 /// `fail_exception(token, error)`: the handler threw or rejected.
 fn fail_exception(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     let text = runtime::describe_exception(scope, args.get(1));
     let state = runtime::state(scope);
     state.log(Level::Error, token, &format!("the handler threw: {text}"));
@@ -385,12 +408,12 @@ fn fail_exception(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<
 
 /// `wait_until(token)`: the request lives on after its response until `finished`.
 fn wait_until(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     runtime::state(scope).wait_until(token);
 }
 
 /// `finished(token)`: the response is out and every `waitUntil` promise settled.
 fn finished(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _rv: ReturnValue<'_, Value>) {
-    let token = token(scope, &args);
+    let token = token(&args);
     runtime::state(scope).finished(token);
 }

@@ -8,6 +8,7 @@
     StringPrototypeCharCodeAt, StringPrototypeSlice, StringPrototypeToLowerCase, SymbolIterator, TypeError,
     arrayFromList, isObject, newList, push,
   } = nano.primordials;
+  const { ops } = nano;
   const { ByteString, defineInterface, defineIterable, record, requireArguments, sequence, sequenceFrom } = nano.webidl;
 
   // §2.2.1: a name is a token (RFC 9110 §5.6.2); a value has no NUL, CR or LF, and no white space around it.
@@ -15,6 +16,9 @@
   const forbidden = /[\0\r\n]/;
   /** What no value has that needs no second look, white space around it aside. */
   const suspicious = /[\0\r\n\u0100-\uffff]/;
+
+  /** So many of an incoming request's are asked for one by one. */
+  const FEW = 4;
 
   /** Names met before, valid, with their lower case. Bounded: an app may make up any number of them. */
   const names = new Map();
@@ -55,12 +59,16 @@
   let listOf;
   let isImmutable;
   let create;
+  let createIncoming;
   let fill;
   let setContentType;
 
   class Headers {
-    /** Names and values in turn, as they were appended. */
+    /** Names and values in turn, as they were appended; undefined as long as only Rust has them. */
     #list = newList();
+    /** The incoming request they are of, and how often that was asked for one of them. */
+    #token = 0;
+    #asked = 0;
     #immutable = false;
     /** What iteration sees, until the list changes. */
     #sorted = undefined;
@@ -76,7 +84,7 @@
     }
 
     delete(name) {
-      const list = this.#list;
+      const list = this.#fields;
       requireArguments(arguments.length, 1, "Headers.delete");
       const key = normalizeName(name);
       this.#checkGuard();
@@ -90,9 +98,11 @@
     }
 
     get(name) {
-      const list = this.#list;
+      if (!(#list in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 1, "Headers.get");
       const key = normalizeName(name);
+      if (this.#isFew) return ops.request_header(this.#token, key);
+      const list = this.#fields;
       let value = null;
       for (let i = 0; i < list.length; i += 2) {
         if (list[i] === key) value = value === null ? list[i + 1] : `${value}, ${list[i + 1]}`;
@@ -101,22 +111,24 @@
     }
 
     getSetCookie() {
-      const list = this.#list;
+      const list = this.#fields;
       const cookies = newList();
       for (let i = 0; i < list.length; i += 2) if (list[i] === "set-cookie") push(cookies, list[i + 1]);
       return arrayFromList(cookies);
     }
 
     has(name) {
-      const list = this.#list;
+      if (!(#list in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 1, "Headers.has");
       const key = normalizeName(name);
+      if (this.#isFew) return ops.request_header(this.#token, key) !== null;
+      const list = this.#fields;
       for (let i = 0; i < list.length; i += 2) if (list[i] === key) return true;
       return false;
     }
 
     set(name, value) {
-      const list = this.#list;
+      const list = this.#fields;
       requireArguments(arguments.length, 2, "Headers.set");
       const key = normalizeName(name);
       const text = normalizeValue(value);
@@ -143,8 +155,19 @@
       const key = normalizeName(name);
       const text = normalizeValue(value);
       this.#checkGuard();
-      push(this.#list, key);
-      push(this.#list, text);
+      push(this.#fields, key);
+      push(this.#fields, text);
+    }
+
+    get #fields() {
+      // Rust has none any more of a request that is over.
+      this.#list ??= copyList(ops.request_headers(this.#token) ?? []);
+      return this.#list;
+    }
+
+    /** Whether one of them is asked for alone: most apps read one or two, and to make a list of all takes longer. */
+    get #isFew() {
+      return this.#list === undefined && ++this.#asked <= FEW;
     }
 
     #checkGuard() {
@@ -154,7 +177,7 @@
 
     /** §2.2.2 "sort and combine". */
     #sortAndCombine() {
-      const list = this.#list;
+      const list = this.#fields;
       const order = newList();
       for (let i = 0; i < list.length; i += 2) push(order, i);
       ArrayPrototypeSort(order, (a, b) => (list[a] < list[b] ? -1 : list[a] > list[b] ? 1 : a - b));
@@ -175,13 +198,20 @@
 
     static {
       pairsOf = (headers) => (headers.#sorted ??= headers.#sortAndCombine());
-      listOf = (headers) => headers.#list;
+      listOf = (headers) => headers.#fields;
       isImmutable = (headers) => headers.#immutable;
 
       create = (list, immutable) => {
         const headers = new Headers();
         headers.#list = list;
         headers.#immutable = immutable;
+        return headers;
+      };
+
+      /** Those of an incoming request, which do not change. */
+      createIncoming = (token) => {
+        const headers = create(undefined, true);
+        headers.#token = token;
         return headers;
       };
 
@@ -195,10 +225,10 @@
           return;
         }
         if (#list in init && method === entries) {
-          const list = init.#list;
+          const list = init.#fields;
           for (let i = 0; i < list.length; i += 2) {
-            push(headers.#list, list[i]);
-            push(headers.#list, list[i + 1]);
+            push(headers.#fields, list[i]);
+            push(headers.#fields, list[i + 1]);
           }
           return;
         }
@@ -211,7 +241,7 @@
 
       /** Fetch §5.4 step 36, §5.5 "initialize a response" step 6: where nobody set one. */
       setContentType = (headers, type) => {
-        const list = headers.#list;
+        const list = headers.#fields;
         for (let i = 0; i < list.length; i += 2) if (list[i] === "content-type") return;
         push(list, "content-type");
         push(list, type);
@@ -253,6 +283,8 @@
     return args;
   }
 
-  nano.headers = { __proto__: null, contentTypeOf, copyList, create, fill, isImmutable, listOf, setContentType, withFields };
+  nano.headers = {
+    __proto__: null, contentTypeOf, copyList, create, createIncoming, fill, isImmutable, listOf, setContentType, withFields,
+  };
   nano.expose("Headers", Headers);
 });

@@ -183,7 +183,7 @@
     }
 
     get headers() {
-      this.#headers ??= headerLists.create(headerLists.copyList(ops.request_headers(this.#token)), true);
+      this.#headers ??= headerLists.createIncoming(this.#token);
       return this.#headers;
     }
 

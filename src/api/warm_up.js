@@ -16,6 +16,7 @@
     request_method: () => "POST",
     request_url: () => "http://example.com/path?key=value",
     request_headers: () => headers,
+    request_header: () => null,
     request_has_body: () => true,
     request_read: () => chunks.pop(),
     request_text: () => chunks.pop(),

@@ -1,15 +1,15 @@
 //! Bodies, both ways. [`Inbound`] bounds and times what a client sends and tells the waiting request when it must be
 //! refused; [`Outbound`] hands an app's chunks to the connection and closes the request's books.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
 use super::flight::Flight;
@@ -23,7 +23,8 @@ const SLICE: usize = 64 * 1024;
 pub(super) struct Intake {
     bytes: AtomicU64,
     fault: OnceLock<BodyError>,
-    struck: Notify,
+    /// Of the one who waits for a fault.
+    waker: Mutex<Option<Waker>>,
 }
 
 impl Intake {
@@ -37,22 +38,24 @@ impl Intake {
         self.fault.get().copied()
     }
 
-    /// Resolves when reading fails for a reason the client is told.
-    pub(super) async fn struck(&self) -> BodyError {
-        loop {
-            // Registered before the look, so that no strike falls in between.
-            let mut struck = pin!(self.struck.notified());
-            struck.as_mut().enable();
-            match self.fault() {
-                Some(fault @ (BodyError::TooLarge | BodyError::Timeout | BodyError::Malformed)) => return fault,
-                _ => struck.await,
-            }
+    /// Ready when reading has failed for a reason the client is told. Wakes whoever asked last.
+    pub(super) fn poll_struck(&self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        // Registered before the look, so that no strike falls in between.
+        let mut waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        drop(waker);
+        match self.fault() {
+            Some(fault @ (BodyError::TooLarge | BodyError::Timeout | BodyError::Malformed)) => Poll::Ready(fault),
+            _ => Poll::Pending,
         }
     }
 
     fn strike(&self, fault: BodyError) -> BodyError {
         let fault = *self.fault.get_or_init(|| fault);
-        self.struck.notify_waiters();
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        waker.into_iter().for_each(Waker::wake);
         fault
     }
 }

@@ -2,7 +2,9 @@
 //! heads calls [`answer`] with one and sends what it returns.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -132,12 +134,7 @@ async fn wait(
     activity: &Activity,
     deadline: Instant,
 ) -> Outcome {
-    let struck = async {
-        match intake {
-            Some(intake) => intake.struck().await,
-            None => std::future::pending().await,
-        }
-    };
+    let struck = poll_fn(|cx| intake.map_or(Poll::Pending, |intake| intake.poll_struck(cx)));
     let reply = tokio::select! {
         biased;
         fault = struck => return Outcome::Ours(body_code(fault)),

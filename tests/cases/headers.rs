@@ -127,3 +127,44 @@ fn repeated_request_fields_reach_the_app_as_one_list() {
     let answer = nano.send(&Request::get("echo", "/").header("X-Many", "1").header("x-many", "2"));
     assert_eq!(answer.json()["x-many"], "1, 2");
 }
+
+#[test]
+fn a_request_field_is_the_same_asked_for_alone_and_among_all() {
+    let app = r#"
+        export default {
+          fetch(request) {
+            const { headers } = request;
+            const name = new URL(request.url).searchParams.get("name");
+            const alone = [headers.get(name), headers.has(name)];
+            const all = new Headers([...headers]);
+            for (const change of [() => headers.set(name, "x"), () => headers.delete(name)]) {
+              try {
+                change();
+                return new Response("changed");
+              } catch {}
+            }
+            return Response.json({ alone, all: [all.get(name), all.has(name)], later: headers.get(name) });
+          },
+        };
+    "#;
+    let nano = Setup::new().app("ask", "", app).start();
+    let expected = [
+        ("x-once", Some("a")),
+        ("X-ONCE", Some("a")),
+        ("x-twice", Some("b, c")),
+        ("x-empty", Some("")),
+        ("x-bytes", Some("\u{c3}\u{bc}")),
+        ("x-none", None),
+    ];
+    for (name, value) in expected {
+        let request = Request::get("ask", &format!("/?name={name}"))
+            .header("x-once", "a")
+            .header("x-twice", "b")
+            .header("x-twice", "c")
+            .header("x-empty", "")
+            .header("x-bytes", "\u{fc}");
+        let seen: serde_json::Value = serde_json::from_str(&nano.send(&request).text()).unwrap();
+        let both = serde_json::json!([value, value.is_some()]);
+        assert_eq!((&seen["alone"], &seen["all"], &seen["later"]), (&both, &both, &both[0]), "{name}");
+    }
+}

@@ -99,7 +99,7 @@ async fn act(mut fetch: Fetch, script: Arc<Script>) {
         "app/head" => {
             let mut text = format!("{} {}\n", fetch.head.method(), fetch.head.url());
             for (name, value) in fetch.head.fields() {
-                text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value)));
+                text.push_str(&format!("{}: {}\n", String::from_utf8_lossy(name), String::from_utf8_lossy(value)));
             }
             Ok(full(200, text))
         }
