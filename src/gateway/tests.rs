@@ -6,17 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-
 use crate::config::Secret;
 use crate::event::ErrorCode;
 use crate::plan::egress::Egress;
 use crate::plan::routes::RouteTable;
 use crate::plan::{App, AppLogPlan, Claim, Level, Limits, Listener, LogPlan, Plan};
 
+mod http2;
+mod lifecycle;
 mod server;
 
 use server::{Client, NEVER, SOON, Server, eventually, listener};
@@ -175,17 +172,6 @@ fn a_malformed_head_behind_a_good_one_ends_the_connection_after_both_answers() {
     let (first, second) = answers.split_once("hello").unwrap();
     assert_eq!(status(first), "200");
     assert_eq!((status(second), code(second).as_str()), ("400", "bad_request"));
-}
-
-#[test]
-fn a_broken_http_2_connection_is_logged() {
-    let server = Server::start();
-    let settings = "\0\0\0\u{4}\0\0\0\0\0";
-    let data_on_no_stream = "\0\0\0\0\0\0\0\0\0";
-    // Kept open: a client that leaves at once may be gone before its mistake is found.
-    let mut client = server.connect();
-    client.write(&format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{settings}{data_on_no_stream}"));
-    eventually("a line", || server.lines().iter().any(|line| line["error"] == "bad_request"));
 }
 
 #[test]
@@ -392,257 +378,6 @@ fn streams_end_whole_or_visibly_cut() {
 }
 
 #[test]
-fn http_2_is_spoken_by_prior_knowledge() {
-    let server = Server::start();
-    runtime().block_on(async {
-        let mut client = h2(&server).await;
-        let uri = |path: &str| format!("http://test{path}");
-        let ask = |request: Request<Full<Bytes>>| client.send_request(request);
-        let mut ask = ask;
-        let response = ask(Request::get(uri("/app/hello")).body(Full::default()).unwrap()).await.unwrap();
-        assert_eq!((response.status(), response.version()), (200.try_into().unwrap(), http::Version::HTTP_2));
-        assert_eq!(response.headers()["server"], "nano");
-        assert_eq!(response.collect().await.unwrap().to_bytes(), "hello");
-        let body = Full::from("over h2");
-        let response = ask(Request::post(uri("/app/echo")).body(body).unwrap()).await.unwrap();
-        assert_eq!(response.collect().await.unwrap().to_bytes(), "over h2");
-        let response = ask(Request::post(uri("/app/echo")).body(Full::from(vec![0; 2000])).unwrap()).await.unwrap();
-        assert_eq!(response.status(), 413);
-        let response = ask(Request::head(uri("/app/length")).body(Full::default()).unwrap()).await.unwrap();
-        assert_eq!(response.headers()["content-length"], "12345");
-        let response = ask(Request::get(uri("/app/lies")).body(Full::default()).unwrap()).await.unwrap();
-        assert_eq!(response.headers()["content-length"], "5");
-        assert_eq!(response.collect().await.unwrap().to_bytes(), "truth");
-        let response = ask(Request::get(uri("/app/cut")).body(Full::default()).unwrap()).await.unwrap();
-        assert!(response.collect().await.is_err());
-        let big = Request::get(uri("/app/hello")).header("x-big", "x".repeat(9000)).body(Full::default()).unwrap();
-        assert_eq!(ask(big).await.unwrap().status(), 431);
-        let never = ask(Request::get(uri("/app/never")).body(Full::default()).unwrap());
-        let asked = server.script.arrived() + 1;
-        let never = tokio::spawn(never);
-        while server.script.arrived() < asked {
-            tokio::task::yield_now().await;
-        }
-        never.abort();
-        let _ = never.await;
-    });
-    eventually("the app is told", || server.script.aborts().contains(&ErrorCode::ClientClosed));
-}
-
-#[test]
-fn an_http_2_stream_that_is_not_read_is_reset_and_no_other() {
-    let server = Server::with(|plan| change_listener(plan, |listener| listener.timeouts.write = SOON));
-    runtime().block_on(async {
-        // Windows that only reading opens again.
-        let mut client = frames(&server, 1000).await;
-        for path in ["endless", "large"] {
-            let (unread, _) = client.send_request(get(path), true).unwrap();
-            let mut unread = unread.await.unwrap().into_body();
-            // The client goes on with other streams all the while.
-            while server.access_lines().iter().all(|line| line["path"] != format!("/app/{path}")) {
-                let (answer, _) = client.send_request(get("hello"), true).unwrap();
-                assert_eq!(read(answer.await.unwrap().into_body()).await.unwrap(), b"hello");
-                tokio::time::sleep(SOON / 10).await;
-            }
-            let reset = loop {
-                // What had come before is still there; its window stays shut.
-                if let Err(error) = unread.data().await.unwrap() {
-                    break error;
-                }
-            };
-            assert_eq!(reset.reason(), Some(h2::Reason::CANCEL));
-        }
-    });
-    assert_eq!(server.script.aborts(), [ErrorCode::ClientClosed; 2]);
-    let lines = server.access_lines();
-    let unread: Vec<_> = lines.iter().filter(|line| line["path"] != "/app/hello").collect();
-    assert_eq!(unread.len(), 2);
-    assert!(unread.iter().all(|line| line["error"] == "client_closed"), "{unread:?}");
-}
-
-#[test]
-fn an_http_2_body_nobody_reads_leaves_room_for_the_others() {
-    let server = Server::start();
-    runtime().block_on(async {
-        let mut client = frames(&server, 1 << 20).await;
-        let post = |path: &str| Request::post(format!("http://test/app/{path}")).body(()).unwrap();
-        let (_unanswered, mut unread) = client.send_request(post("never"), false).unwrap();
-        unread.send_data(Bytes::from(vec![0; 1 << 20]), true).unwrap();
-        for _ in 0..20 {
-            let (answer, mut body) = client.send_request(post("echo"), false).unwrap();
-            body.send_data(Bytes::from(vec![b'x'; 1000]), true).unwrap();
-            assert_eq!(read(answer.await.unwrap().into_body()).await.unwrap(), [b'x'; 1000]);
-        }
-    });
-}
-
-#[test]
-fn an_http_2_request_that_ends_early_is_not_taken_for_whole() {
-    let server = Server::start();
-    runtime().block_on(async {
-        let mut client = frames(&server, 1 << 20).await;
-        let post = Request::post("http://test/app/read").body(()).unwrap();
-        let (_unanswered, mut body) = client.send_request(post, false).unwrap();
-        body.send_data(Bytes::from_static(b"half"), false).unwrap();
-        while server.script.arrived() < 1 {
-            tokio::time::sleep(SOON / 10).await;
-        }
-        body.send_reset(h2::Reason::CANCEL);
-        while server.script.reads().is_empty() {
-            tokio::time::sleep(SOON / 10).await;
-        }
-    });
-    assert_eq!(server.script.reads(), [Err(crate::event::BodyError::Incomplete)]);
-}
-
-#[test]
-fn cookies_in_pieces_are_one_field() {
-    let server = Server::start();
-    runtime().block_on(async {
-        let request = Request::get("http://test/app/head").header("cookie", "a=1").header("cookie", "b=2");
-        let response = h2(&server).await.send_request(request.body(Full::default()).unwrap()).await.unwrap();
-        let seen = response.collect().await.unwrap().to_bytes();
-        let seen = std::str::from_utf8(&seen).unwrap();
-        assert!(seen.contains("\ncookie: a=1; b=2\n"), "{seen}");
-    });
-}
-
-#[test]
-fn draining_answers_what_is_in_flight_and_refuses_the_rest() {
-    let server = Server::start();
-    assert!(server.admin("/readyz").starts_with("HTTP/1.1 200 "));
-    let mut idle = server.connect();
-    idle.get("/app/hello");
-    let mut busy = server.connect();
-    busy.write("GET /app/gate HTTP/1.1\r\nhost: test\r\n\r\n");
-    eventually("the gate is asked", || server.script.arrived() == 2);
-    std::thread::scope(|scope| {
-        let drained = scope.spawn(|| server.drain(NEVER));
-        eventually("not ready", || server.admin("/readyz").starts_with("HTTP/1.1 503 "));
-        assert!(server.admin("/healthz").starts_with("HTTP/1.1 200 "));
-        eventually("refused", || TcpStream::connect(server.address).is_err());
-        assert_eq!(idle.rest(), "");
-        server.script.release.notify_one();
-        let response = busy.response();
-        assert!(response.contains("connection: close\r\n") && response.ends_with("released"), "{response}");
-        assert!(drained.join().unwrap());
-    });
-}
-
-#[test]
-fn draining_under_load_answers_every_connection_it_accepts() {
-    let server = Server::start();
-    let answered = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for client in 0..8 {
-            let (server, answered) = (&server, &answered);
-            // Half of them ask for a new connection each time, so that some are in the kernel's queue at the end.
-            let close = if client % 2 == 0 { "connection: close\r\n" } else { "" };
-            scope.spawn(move || {
-                while let Some(mut client) = Client::try_connect(server.address) {
-                    loop {
-                        client.write(&format!("GET /app/hello HTTP/1.1\r\nhost: test\r\n{close}\r\n"));
-                        let response = client.response();
-                        assert!(response.ends_with("hello"), "{response}");
-                        answered.fetch_add(1, Relaxed);
-                        if response.contains("connection: close\r\n") {
-                            break;
-                        }
-                    }
-                }
-            });
-        }
-        eventually("all are busy", || answered.load(Relaxed) > 500);
-        assert!(server.drain(NEVER));
-    });
-}
-
-#[test]
-fn draining_lets_http_2_streams_finish() {
-    let server = Server::start();
-    runtime().block_on(async {
-        let mut client = h2(&server).await;
-        let gate = Request::get("http://test/app/gate").body(Full::default()).unwrap();
-        let gate = tokio::spawn(client.send_request(gate));
-        while server.script.arrived() < 1 {
-            tokio::task::yield_now().await;
-        }
-        let release = async {
-            while !server.gateway.addresses().is_empty() {
-                tokio::task::yield_now().await;
-            }
-            server.script.release.notify_one();
-            let response = gate.await.unwrap().unwrap();
-            assert_eq!(response.collect().await.unwrap().to_bytes(), "released");
-        };
-        let (drained, ()) = tokio::join!(server.gateway.drain(NEVER), release);
-        assert!(drained);
-    });
-}
-
-#[test]
-fn a_drain_over_its_limit_cuts_what_is_left() {
-    let server = Server::start();
-    let mut client = server.connect();
-    client.write("GET /app/never HTTP/1.1\r\nhost: test\r\n\r\n");
-    eventually("the app is asked", || server.script.arrived() == 1);
-    assert!(!server.drain(SOON));
-    assert_eq!(client.rest(), "");
-    assert_eq!(server.script.aborts().len(), 1);
-}
-
-#[test]
-fn a_reload_keeps_sockets_and_connections_that_stay() {
-    let server = Server::start();
-    let mut kept = server.connect();
-    kept.get("/app/hello");
-    let mut plan = server.plan.clone();
-    // Another listener comes first: the one that stays has another index now.
-    let new = Listener { name: "new".to_owned(), address: free_address(), ..listener() };
-    let new_address = new.address;
-    plan.listeners.insert(0, Arc::new(new));
-    server.serve(plan);
-    assert!(kept.get("/app/hello").ends_with("hello"));
-    let mut added = Client::connect(new_address);
-    assert!(added.get("/app/hello").ends_with("hello"));
-    added.write("GET /app/gate HTTP/1.1\r\nhost: test\r\n\r\n");
-    eventually("the gate is asked", || server.script.arrived() == 4);
-
-    server.serve(server.plan.clone());
-    eventually("refused", || TcpStream::connect(new_address).is_err());
-    server.script.release.notify_one();
-    let response = added.response();
-    assert!(response.contains("connection: close\r\n") && response.ends_with("released"), "{response}");
-    assert_eq!(added.rest(), "");
-    assert!(kept.get("/app/hello").ends_with("hello"));
-}
-
-#[test]
-fn the_cap_holds_connections_back_until_one_closes() {
-    let server = Server::with(|plan| change_listener(plan, |listener| listener.max_connections = 1));
-    let mut first = server.connect();
-    first.get("/app/hello");
-    let mut second = server.connect();
-    second.write("GET /app/hello HTTP/1.1\r\nhost: test\r\n\r\n");
-    first.get("/app/hello");
-    assert_eq!(server.script.arrived(), 2);
-    drop(first);
-    assert!(second.response().ends_with("hello"));
-}
-
-#[test]
-fn a_port_in_use_is_named_with_what_to_do() {
-    let server = Server::start();
-    let mut plan = server.plan.clone();
-    let taken = server.address;
-    plan.listeners.push(Arc::new(Listener { name: "again".to_owned(), address: taken, ..listener() }));
-    let error = server.gateway.bind(&plan).err().unwrap().to_string();
-    for part in ["listener \"again\"", &taken.to_string(), "os error 98", "ss -ltnp"] {
-        assert!(error.contains(part), "{error}");
-    }
-}
-
-#[test]
 fn the_admin_interface_serves_metrics_and_nothing_else() {
     let server = Server::start();
     let metrics = server.admin("/metrics");
@@ -673,37 +408,4 @@ fn a_client_that_still_sends_sees_why_it_is_refused() {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-async fn h2(server: &Server) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
-    let stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
-    let (client, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
-
-/// A client that sees frames, and whose streams have a window of `window` bytes.
-async fn frames(server: &Server, window: u32) -> h2::client::SendRequest<Bytes> {
-    let stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
-    let (client, connection) = h2::client::Builder::new().initial_window_size(window).handshake(stream).await.unwrap();
-    tokio::spawn(connection);
-    client.ready().await.unwrap()
-}
-
-fn get(path: &str) -> Request<()> {
-    Request::get(format!("http://test/app/{path}")).body(()).unwrap()
-}
-
-async fn read(mut body: h2::RecvStream) -> Result<Vec<u8>, h2::Error> {
-    let mut bytes = Vec::new();
-    while let Some(data) = body.data().await {
-        bytes.extend_from_slice(&data?);
-    }
-    Ok(bytes)
-}
-
-/// An address nobody listens on just now.
-fn free_address() -> std::net::SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
