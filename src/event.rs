@@ -6,6 +6,7 @@ mod head;
 mod reply;
 pub mod wake;
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -73,9 +74,14 @@ pub struct Response<B = ResponseBody> {
     pub status: StatusCode,
     /// As the app set them; the gateway takes out what frames the message or ends at this hop (RFC 9110 §7.6.1).
     pub fields: Fields,
+    /// What a large head costs its app for as long as it waits to be sent.
+    pub held: Held,
     /// The body.
     pub body: B,
 }
+
+/// Something to be dropped when what it belongs to is gone.
+pub type Held = Option<Box<dyn Any + Send>>;
 
 /// Statuses whose response ends with its head (RFC 9110 §6.4.1).
 pub fn is_null_body(status: StatusCode) -> bool {

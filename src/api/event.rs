@@ -10,7 +10,7 @@ use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 use super::{encoding, value};
 use crate::event::{BodyError, ErrorCode, Fields, RequestBody, Response, ResponseBody, is_null_body};
 use crate::plan::Level;
-use crate::runtime::{self, Op};
+use crate::runtime::{self, Op, State};
 
 /// Fields a head may have, and the bytes of their names and values together.
 const FIELDS: usize = 1000;
@@ -231,12 +231,17 @@ fn respond(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, _r
     }
     if let Some(bytes) = whole {
         let Some(bytes) = state.charge_unsent(bytes) else {
-            state.log(Level::Error, token, UNTAKEN);
-            return state.fail(token, ErrorCode::MemoryLimit.into());
+            return refuse_untaken(&state, token);
         };
         response.body = ResponseBody::Full(bytes);
     }
     state.respond(token, response, None);
+}
+
+/// Fails a request whose answer is more than its app may have waiting.
+fn refuse_untaken(state: &State, token: u32) {
+    state.log(Level::Error, token, UNTAKEN);
+    state.fail(token, ErrorCode::MemoryLimit.into());
 }
 
 /// `respond_stream(token, status, length, ...headers)`: the head, and how many bytes the body has, if that is known; true
@@ -262,8 +267,13 @@ fn head(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> O
     };
     // With room for what the gateway adds.
     let mut fields = Fields::with_capacity(count(args, 3) + 3);
-    read_fields(scope, args, 3, &RESPONSE, |name, value| fields.push(name, value))?;
-    Some(Response { status, fields, body: ResponseBody::Empty })
+    let size = read_fields(scope, args, 3, &RESPONSE, |name, value| fields.push(name, value))?;
+    let state = runtime::state(scope);
+    let Some(held) = state.charge_unsent_head(size) else {
+        refuse_untaken(&state, token(args));
+        return None;
+    };
+    Some(Response { status, fields, held, body: ResponseBody::Empty })
 }
 
 /// How a head is refused that is too large.
@@ -284,15 +294,15 @@ fn count(args: &FunctionCallbackArguments<'_>, first: i32) -> usize {
     usize::try_from(args.length() - first).unwrap_or_default() / 2
 }
 
-/// Gives the arguments from `first` on, `name, value, …`, to `push` as header fields; a `TypeError` where they could not be
-/// sent. They come as arguments, for an array's elements take V8 ten times as long to find.
+/// Gives the arguments from `first` on, `name, value, …`, to `push` as header fields, and returns their size in bytes; a
+/// `TypeError` where they could not be sent. They come as arguments, for an array's elements take V8 ten times as long to find.
 pub(super) fn read_fields(
     scope: &mut PinScope<'_, '_>,
     args: &FunctionCallbackArguments<'_>,
     first: i32,
     words: &Words,
     mut push: impl FnMut(HeaderName, HeaderValue),
-) -> Option<()> {
+) -> Option<usize> {
     if count(args, first) > FIELDS {
         value::throw_type_error(scope, words.fields);
         return None;
@@ -316,7 +326,7 @@ pub(super) fn read_fields(
         };
         push(name, value);
     }
-    Some(())
+    Some(HEAD + 1 - room)
 }
 
 /// What `read` makes of a string's characters as bytes; `None` if it is no string of U+0000 to U+00FF, or longer than there

@@ -25,6 +25,7 @@ use super::connection::{Service, Terms, drive};
 use super::error::Refusal;
 use super::listener::{self, BindError, Reset, SocketFile, Stage};
 use super::request::Request;
+use super::target;
 use crate::event::{BodyError, Fields, RequestId, Response};
 use crate::plan::{AdminAddress, Timeouts};
 
@@ -140,7 +141,9 @@ fn answer<B>(shared: &Shared, request: &Request<B>) -> Response<Outbound> {
         _ => true,
     };
     let readable = request.head.method == Method::GET || request.head.method == Method::HEAD;
+    let addressed = target::authority(&request.head).is_ok();
     let (status, kind, body) = match request.head.uri.path() {
+        _ if !addressed => (StatusCode::BAD_REQUEST, JSON, error("bad_request", "no host, or more than one")),
         _ if !readable => (StatusCode::METHOD_NOT_ALLOWED, JSON, error("method_not_allowed", "only GET and HEAD")),
         // Probes carry no token, and health is no secret.
         "/metrics" if !admitted => (StatusCode::UNAUTHORIZED, JSON, error("unauthorized", "a bearer token is needed")),
@@ -166,7 +169,7 @@ fn answer<B>(shared: &Shared, request: &Request<B>) -> Response<Outbound> {
     if !readable {
         fields.push(ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
-    Response { status, fields, body }
+    Response { status, fields, held: None, body }
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 §2.1).

@@ -6,6 +6,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
+use super::date;
 use super::http1::Flaw;
 use crate::event::{ErrorCode, Fault, Fields, RequestId};
 
@@ -144,11 +145,13 @@ pub(super) fn raw(refusal: Refusal, id: &RequestId) -> Vec<u8> {
     let (status, _, body) = refusal.answer(None, id);
     let mut bytes = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\
-         server: nano\r\nx-request-id: {}\r\n\r\n",
+         server: nano\r\nx-request-id: {}\r\ndate: ",
         body.len(),
         id.as_str(),
     )
     .into_bytes();
+    date::write(&mut bytes);
+    bytes.extend_from_slice(b"\r\n\r\n");
     bytes.extend_from_slice(&body);
     bytes
 }

@@ -60,17 +60,15 @@ impl Peer {
         given.and_then(RequestId::parse).unwrap_or_default()
     }
 
-    /// `X-Forwarded-For` as the app shall see it: the believed chain, then the peer.
-    pub(super) fn chain(&self, fields: &Fields) -> Option<String> {
+    /// `X-Forwarded-For` as the app shall see it: the believed chain, as it came, then the peer.
+    pub(super) fn chain(&self, fields: &Fields) -> Option<Vec<u8>> {
         self.believed(fields, &X_FORWARDED_FOR)?;
-        let mut chain = String::new();
-        for value in fields.get_all(&X_FORWARDED_FOR).filter_map(|value| value.to_str().ok()) {
-            if !value.is_empty() {
-                chain.push_str(value);
-                chain.push_str(", ");
-            }
+        let mut chain = Vec::new();
+        for value in fields.get_all(&X_FORWARDED_FOR).filter(|value| !value.is_empty()) {
+            chain.extend_from_slice(value.as_bytes());
+            chain.extend_from_slice(b", ");
         }
-        chain.push_str(&self.text);
+        chain.extend_from_slice(self.text.as_bytes());
         Some(chain)
     }
 
@@ -165,8 +163,15 @@ mod tests {
         ]);
         let proxy = Peer::new("10.1.1.1:9".parse().unwrap(), &trust());
         assert_eq!(proxy.scheme(&sent), "https");
-        assert_eq!(proxy.chain(&sent).as_deref(), Some("198.51.100.7, 10.1.1.1"));
+        assert_eq!(proxy.chain(&sent).as_deref(), Some(&b"198.51.100.7, 10.1.1.1"[..]));
         assert_eq!(proxy.request_id(&sent).as_str(), "from-the-proxy");
+        let mut odd = Fields::default();
+        odd.push(X_FORWARDED_FOR, HeaderValue::from_bytes(b"\xfc, 203.0.113.9").unwrap());
+        assert_eq!(
+            proxy.chain(&odd).as_deref(),
+            Some(&b"\xfc, 203.0.113.9, 10.1.1.1"[..]),
+            "what is odd hides nothing"
+        );
         assert!(proxy.may_send(&FORWARDED));
 
         let stranger = Peer::new("192.0.2.1:9".parse().unwrap(), &trust());

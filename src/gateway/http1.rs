@@ -20,6 +20,7 @@ mod payload;
 mod tests;
 mod turn;
 
+use std::any::Any;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -194,6 +195,8 @@ struct Driver<'a, S, F, R, B> {
     turn: Option<Turn<B>>,
     input: BytesMut,
     output: Output,
+    /// What the heads in `output` cost until it is written.
+    held: Vec<Box<dyn Any + Send>>,
     scan: Scan,
     /// Nothing has told yet which protocol this is.
     fresh: bool,
@@ -235,6 +238,7 @@ where
             turn: None,
             input: BytesMut::with_capacity(READ),
             output: Output::default(),
+            held: Vec::new(),
             scan: Scan::default(),
             fresh: true,
             closing: false,
@@ -450,7 +454,10 @@ where
         if flushed.is_pending() {
             self.stalled = true;
             self.blocked_since.get_or_insert_with(Instant::now);
-        } else if self.stalled {
+            return flushed;
+        }
+        self.held.clear();
+        if self.stalled {
             self.stalled = false;
             self.idle_since = Instant::now();
             self.head_since = self.head_since.map(|_| self.idle_since);

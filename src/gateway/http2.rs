@@ -4,6 +4,7 @@
 //! Each stream is a task of the connection's thread. A stream whose client takes none of it is reset and harms no other;
 //! a socket that takes nothing ends the connection.
 
+use std::any::Any;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -24,9 +25,10 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::{LINGER, Terms};
 use super::date;
+use super::forwarded::X_REQUEST_ID;
 use super::listener::Stage;
 use super::request::{Head, Request};
-use crate::event::{BodyError, Response};
+use crate::event::{BodyError, Fields, Response};
 
 /// Requests a client may have under way on one connection.
 const STREAMS: u32 = 128;
@@ -150,7 +152,10 @@ where
         .await
     };
     let Some(response) = response else { return };
-    let Response { status, fields, body } = response;
+    let Response { status, mut fields, held, body } = response;
+    if let Some(held) = held {
+        hold(&mut fields, held);
+    }
     let mut head = http::Response::new(());
     *head.status_mut() = status;
     *head.version_mut() = Version::HTTP_2;
@@ -165,6 +170,22 @@ where
     if !ended {
         send(body, stream, patience).await;
     }
+}
+
+/// Has `held` dropped when h2 has done with a head, which it may keep for long: it is part of one of its values from here on.
+fn hold(fields: &mut Fields, held: Box<dyn Any + Send>) {
+    struct Value {
+        text: HeaderValue,
+        _held: Box<dyn Any + Send>,
+    }
+    impl AsRef<[u8]> for Value {
+        fn as_ref(&self) -> &[u8] {
+            self.text.as_bytes()
+        }
+    }
+    let Some(text) = fields.remove(&X_REQUEST_ID) else { return };
+    let value = HeaderValue::from_maybe_shared(Bytes::from_owner(Value { text: text.clone(), _held: held }));
+    fields.push(X_REQUEST_ID, value.unwrap_or(text));
 }
 
 /// Sends a response's body as the client takes it.
@@ -314,5 +335,25 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_a_head_holds_goes_when_h2_has_let_go_of_it() {
+        let held = Arc::new(());
+        let mut fields = Fields::default();
+        fields.push(X_REQUEST_ID, HeaderValue::from_static("id"));
+        hold(&mut fields, Box::new(Arc::clone(&held)));
+        let map = http::HeaderMap::from(fields);
+        assert_eq!(map[X_REQUEST_ID], "id");
+        assert_eq!(Arc::strong_count(&held), 2);
+        drop(map);
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 }

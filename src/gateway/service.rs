@@ -12,7 +12,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, HeaderName, PROXY_AUTHORIZATION, SERVER, TE, TRAILER, TRANSFER_ENCODING,
     UPGRADE,
 };
-use http::{HeaderValue, Method, StatusCode, Version};
+use http::{HeaderValue, Method, Version};
 use http_body::Body;
 use tokio::sync::oneshot;
 
@@ -40,6 +40,9 @@ static HOP_BY_HOP: [HeaderName; 7] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
+
+/// Fields that `Connection` may name. Each is looked up, on a thread that all share.
+const NAMED: usize = 100;
 
 /// How many fields nano adds to a request, and room for them: an id has 36 bytes, if nobody else gave it.
 const ADDED: usize = 3;
@@ -112,8 +115,12 @@ where
     }
     let queued = flight.complete;
     let deadline = queued + limits.wall;
+    let head = match copy_head(&flight) {
+        Ok(head) => head,
+        Err(code) => return Err((flight, code.into())),
+    };
     let (reply, replied) = connection.desk.expect();
-    let fetch = Fetch { id: flight.id.clone(), head: copy_head(&flight), body, queued, deadline, reply };
+    let fetch = Fetch { id: flight.id.clone(), head, body, queued, deadline, reply };
     let Some(service) = flight.app() else { return Err((flight, ErrorCode::NoRoute.into())) };
     let exchange = Arc::clone(&service.dispatch).dispatch(Event::Fetch(fetch));
     flight.runs(exchange);
@@ -156,7 +163,7 @@ fn body_code(fault: BodyError) -> ErrorCode {
 
 /// The head as the app sees it: what the client sent, less what concerns this connection alone, and with the client's
 /// origin as far as nano vouches for it.
-fn copy_head(flight: &Flight) -> RequestHead {
+fn copy_head(flight: &Flight) -> Result<RequestHead, ErrorCode> {
     let Flight { connection, head, .. } = flight;
     let (fields, peer) = (&head.fields, &connection.peer);
     let scheme = peer.scheme(fields);
@@ -173,7 +180,7 @@ fn copy_head(flight: &Flight) -> RequestHead {
     let bytes = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
     let url = [scheme, "://", authority, target];
     let mut copy = RequestHead::new(head.method.as_str(), &url, fields.count() + ADDED, bytes + ADDED_BYTES);
-    let named = named_by_connection(fields.get_all(&CONNECTION));
+    let named = named_by_connection(fields).ok_or(ErrorCode::BadRequest)?;
     let cookies = joined_cookies(head);
     for (name, value) in fields.iter() {
         let ends_here = HOP_BY_HOP.contains(name) || *name == PROXY_AUTHORIZATION || named.contains(name);
@@ -185,10 +192,10 @@ fn copy_head(flight: &Flight) -> RequestHead {
         copy.push("cookie", cookies);
     }
     let chain = peer.chain(fields);
-    copy.push("x-forwarded-for", chain.as_deref().unwrap_or_else(|| peer.text()).as_bytes());
+    copy.push("x-forwarded-for", chain.as_deref().unwrap_or_else(|| peer.text().as_bytes()));
     copy.push("x-forwarded-proto", scheme.as_bytes());
     copy.push("x-request-id", flight.id.as_str().as_bytes());
-    copy
+    Ok(copy)
 }
 
 /// HTTP/2 may send a cookie field in pieces, which are one field to everybody else (RFC 9113 §8.2.3).
@@ -199,13 +206,20 @@ fn joined_cookies(head: &Head) -> Option<Vec<u8>> {
     (head.version == Version::HTTP_2).then(|| pieces.join(&b"; "[..]))
 }
 
-/// Fields that `Connection` says end at this connection too: a set, for it may name thousands.
-fn named_by_connection<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> HashSet<HeaderName> {
-    let options = values.filter_map(|value| value.to_str().ok());
-    let names = options.flat_map(|value| value.split(',')).map(str::trim);
-    // The common ones name no field, and cost nothing here.
-    let names = names.filter(|name| !name.eq_ignore_ascii_case("keep-alive") && !name.eq_ignore_ascii_case("close"));
-    names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect()
+/// Fields that `Connection` says end at this connection too; `None` if it names more than may be.
+fn named_by_connection(fields: &Fields) -> Option<HashSet<HeaderName>> {
+    let options = fields.get_all(&CONNECTION).flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut named = HashSet::new();
+    for (count, option) in options.map(<[u8]>::trim_ascii).enumerate() {
+        if count == NAMED {
+            return None;
+        }
+        // The common ones name no field, and cost nothing here.
+        if !option.eq_ignore_ascii_case(b"keep-alive") && !option.eq_ignore_ascii_case(b"close") {
+            named.extend(HeaderName::from_bytes(option));
+        }
+    }
+    Some(named)
 }
 
 /// An answer of nano's own.
@@ -223,17 +237,20 @@ fn refuse(mut flight: Box<Flight>, refusal: Refusal) -> Response<Outbound> {
             | ErrorCode::UriTooLong
             | ErrorCode::RequestTimeout
     );
-    send(flight, status, fields, Content::Full(body), close)
+    send(flight, Response { status, fields, held: None, body: Content::Full(body) }, close)
 }
 
 /// The app's answer, with what it may not say taken out.
 fn respond(flight: Box<Flight>, response: Response) -> Response<Outbound> {
-    let Response { status, mut fields, body } = response;
+    let Response { status, mut fields, held, body } = response;
     if !(200..=599).contains(&status.as_u16()) {
         flight.abort(ErrorCode::AppError);
         return refuse(flight, ErrorCode::AppError.into());
     }
-    let named = named_by_connection(fields.get_all(&CONNECTION));
+    let Some(named) = named_by_connection(&fields) else {
+        flight.abort(ErrorCode::AppError);
+        return refuse(flight, ErrorCode::AppError.into());
+    };
     fields.retain(|name| !HOP_BY_HOP.contains(name) && !named.contains(name));
     let claimed = fields.remove(&CONTENT_LENGTH);
     let content = match body {
@@ -248,7 +265,7 @@ fn respond(flight: Box<Flight>, response: Response) -> Response<Outbound> {
         // What GET would have sent, as the app says (RFC 9110 §8.6).
         fields.push(CONTENT_LENGTH, length);
     }
-    send(flight, status, fields, content, false)
+    send(flight, Response { status, fields, held, body: content }, false)
 }
 
 fn is_length(value: &HeaderValue) -> bool {
@@ -257,13 +274,8 @@ fn is_length(value: &HeaderValue) -> bool {
 }
 
 /// What every response has.
-fn send(
-    mut flight: Box<Flight>,
-    status: StatusCode,
-    mut fields: Fields,
-    content: Content,
-    close: bool,
-) -> Response<Outbound> {
+fn send(mut flight: Box<Flight>, response: Response<Content>, close: bool) -> Response<Outbound> {
+    let Response { status, mut fields, held, body: content } = response;
     fields.set(X_REQUEST_ID, flight.id.header());
     if fields.get(&SERVER).is_none() {
         fields.push(SERVER, HeaderValue::from_static("nano"));
@@ -284,5 +296,5 @@ fn send(
         content
     };
     flight.answers(status.as_u16());
-    Response { status, fields, body: Outbound::new(content, flight) }
+    Response { status, fields, held, body: Outbound::new(content, flight) }
 }

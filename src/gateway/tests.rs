@@ -123,6 +123,8 @@ fn requests_are_refused_with_a_code_and_a_body() {
         (head("GET http://other/app/a HTTP/1.1"), "400", "bad_request"),
         (head("GET /app/a HTTP/1.1\r\nhost: test"), "400", "bad_request"),
         ("GET /app/a HTTP/1.1\r\nconnection: close\r\n\r\n".to_owned(), "400", "bad_request"),
+        (head(&format!("GET /app/a HTTP/1.1\r\nconnection: x{}", ",x".repeat(100))), "400", "bad_request"),
+        (head("GET /app/names HTTP/1.1"), "500", "app_error"),
         (head("GET /app/cpu HTTP/1.1"), "503", "cpu_limit"),
         (head("GET /app/gone HTTP/1.1"), "503", "isolate_lost"),
         (head("GET /app/101 HTTP/1.1"), "500", "app_error"),
@@ -152,7 +154,7 @@ fn heads_that_are_refused_are_answered_logged_and_counted_like_others() {
     for (request, expected, name) in &table {
         let response = server.send(request);
         assert_eq!((status(&response), code(&response).as_str()), (*expected, *name), "{response}");
-        assert!(response.contains("\r\nx-request-id: "), "{response}");
+        assert!(response.contains("\r\nx-request-id: ") && response.contains(" GMT\r\n"), "{response}");
     }
     eventually("counted", || {
         let metrics = server.admin("/metrics");
@@ -384,6 +386,8 @@ fn the_admin_interface_serves_metrics_and_nothing_else() {
     assert!(metrics.contains("content-type: text/plain; version=0.0.4\r\n"), "{metrics}");
     let other = server.admin("/app/hello");
     assert_eq!((status(&other), code(&other).as_str()), ("404", "not_found"));
+    let twice = server.admin("/healthz HTTP/1.1\r\nhost: a\r\nx:");
+    assert_eq!((status(&twice), code(&twice).as_str()), ("400", "bad_request"));
 }
 
 #[test]

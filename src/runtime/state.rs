@@ -1,6 +1,7 @@
 //! What the platform's native functions see of their worker: the requests under way, timers, and work that JavaScript
 //! began and waits for.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
@@ -21,7 +22,7 @@ use super::rejections::Rejections;
 use super::scripts::Scripts;
 use super::timers::Timers;
 use super::worker::Worker;
-use crate::event::{ErrorCode, Fault, RequestBody, RequestHead, Response};
+use crate::event::{ErrorCode, Fault, Held, RequestBody, RequestHead, Response};
 use crate::plan::Level;
 
 /// Reads and writes in a row before others get their turn.
@@ -329,6 +330,12 @@ impl State {
     /// `data` as part of a response; `None` if the app's clients have too much yet to take.
     pub(crate) fn charge_unsent(&self, data: impl Into<Bytes>) -> Option<Bytes> {
         self.pool.unsent.charge(data.into())
+    }
+
+    /// A response's head of so many bytes, charged until what is returned is dropped; the outer `None` as above.
+    pub(crate) fn charge_unsent_head(&self, size: usize) -> Option<Held> {
+        let charge = self.pool.unsent.charge_size(size)?;
+        Some(charge.map(|charge| Box::new(charge) as Box<dyn Any + Send>))
     }
 
     /// Answers a request when the running turn has ended. With `streamed`, the body is what is written afterwards, and

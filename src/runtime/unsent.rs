@@ -28,19 +28,35 @@ impl Unsent {
 
     /// `data`, charged to the account for as long as any part of it is referred to; `None` if that is full.
     pub(super) fn charge(self: &Arc<Self>, data: Bytes) -> Option<Bytes> {
-        if data.len() <= SMALL {
-            return Some(data);
+        let charge = self.charge_size(data.len())?;
+        Some(match charge {
+            Some(charge) => Bytes::from_owner(Charged { data, _charge: charge }),
+            None => data,
+        })
+    }
+
+    /// Charges so many bytes to the account until what is returned is dropped, if they are worth their books; the outer
+    /// `None` if the account is full.
+    pub(super) fn charge_size(self: &Arc<Self>, size: usize) -> Option<Option<Charge>> {
+        if size <= SMALL {
+            return Some(None);
         }
         let most = self.plenty.saturating_mul(2);
-        let after = |used: usize| used.checked_add(data.len()).filter(|after| *after <= most);
+        let after = |used: usize| used.checked_add(size).filter(|after| *after <= most);
         self.used.try_update(Ordering::Relaxed, Ordering::Relaxed, after).ok()?;
-        Some(Bytes::from_owner(Charged { data, account: Arc::clone(self) }))
+        Some(Some(Charge { size, account: Arc::clone(self) }))
     }
+}
+
+/// Bytes charged to an account.
+pub(super) struct Charge {
+    size: usize,
+    account: Arc<Unsent>,
 }
 
 struct Charged {
     data: Bytes,
-    account: Arc<Unsent>,
+    _charge: Charge,
 }
 
 impl AsRef<[u8]> for Charged {
@@ -49,9 +65,9 @@ impl AsRef<[u8]> for Charged {
     }
 }
 
-impl Drop for Charged {
+impl Drop for Charge {
     fn drop(&mut self) {
-        self.account.used.fetch_sub(self.data.len(), Ordering::Relaxed);
+        self.account.used.fetch_sub(self.size, Ordering::Relaxed);
     }
 }
 
@@ -73,5 +89,9 @@ mod tests {
         drop(rest);
         assert!(!account.is_plenty());
         assert!(charge(2, 200_000).is_some());
+        let head = account.charge_size(150_000).unwrap();
+        assert!(head.is_some() && account.is_plenty());
+        drop(head);
+        assert!(!account.is_plenty());
     }
 }

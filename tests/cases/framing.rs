@@ -116,7 +116,9 @@ fn a_chunked_body_arrives_whole() {
 
 #[test]
 fn a_body_is_asked_for_when_the_app_wants_it() {
-    let nano = Setup::new().app("echo", "", &answers(BODY)).app("deaf", "", &says("no, thanks")).start();
+    let back = "export default { fetch: (request) => new Response(request.body) };";
+    let nano =
+        Setup::new().app("echo", "", &answers(BODY)).app("back", "", back).app("deaf", "", &says("no, thanks")).start();
     let head =
         |app| format!("POST / HTTP/1.1\r\nhost: {app}.test\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n");
     let mut conn = nano.connect();
@@ -124,6 +126,14 @@ fn a_body_is_asked_for_when_the_app_wants_it() {
     assert_eq!(conn.head().status, 100);
     conn.write("hello");
     conn.response().says("hello");
+    // An app that answers with the body wants it, whether it reads or answers first.
+    for _ in 0..20 {
+        let mut conn = nano.connect();
+        conn.write(head("back"));
+        assert_eq!(conn.head().status, 100);
+        conn.write("hello");
+        conn.response().says("hello");
+    }
     let mut conn = nano.connect();
     conn.write(head("deaf"));
     conn.response().says("no, thanks");

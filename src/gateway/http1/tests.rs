@@ -70,7 +70,7 @@ fn full(text: impl Into<Bytes>) -> Answer {
 fn ok(body: BoxBody<Bytes, Infallible>) -> Answer {
     let mut fields = Fields::default();
     fields.push(DATE, HeaderValue::from_static("now"));
-    Response { status: StatusCode::OK, fields, body }
+    Response { status: StatusCode::OK, fields, held: None, body }
 }
 
 /// What a connection came to.

@@ -281,14 +281,22 @@ where
     /// The answer has come: its head goes out.
     fn respond(&mut self, response: Response<B>) {
         let Some(turn) = &mut self.turn else { return };
-        let Response { status, fields, body } = response;
+        let Response { status, fields, held, body } = response;
+        self.held.extend(held);
         let length = body.size_hint().exact();
         let delimiter = Delimiter::of(&turn.method, status, turn.version, length);
         let unread = match &turn.receiving {
             Receiving::Done => false,
             Receiving::Broken => true,
             // Whether a client that was not told to send its body sends it cannot be known.
-            Receiving::Open(feed, _) => turn.expects || feed.gone(),
+            Receiving::Open(feed, _) if feed.gone() => true,
+            // The app answers before it has read: after this head it is too late to ask for the body.
+            Receiving::Open(..) => {
+                if std::mem::take(&mut turn.expects) {
+                    self.output.small().extend_from_slice(CONTINUE);
+                }
+                false
+            }
         };
         turn.keep = turn.keep && !self.closing && !unread;
         let asked = turn.keep;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::{Notify, mpsc};
@@ -132,6 +132,11 @@ async fn act(mut fetch: Fetch, script: Arc<Script>) {
             }
             Ok(response)
         }
+        "app/names" => {
+            let mut response = full(200, "");
+            response.fields.push(CONNECTION, HeaderValue::from_str(&"x,".repeat(100)).unwrap());
+            Ok(response)
+        }
         "app/length" => {
             let mut response = respond(200, ResponseBody::Empty);
             response.fields.set(CONTENT_LENGTH, HeaderValue::from_static("12345"));
@@ -152,7 +157,7 @@ async fn act(mut fetch: Fetch, script: Arc<Script>) {
 fn respond(status: u16, body: ResponseBody) -> Response {
     let mut fields = Fields::default();
     fields.push(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    Response { status: StatusCode::from_u16(status).unwrap(), fields, body }
+    Response { status: StatusCode::from_u16(status).unwrap(), fields, held: None, body }
 }
 
 fn full(status: u16, body: impl Into<Bytes>) -> Response {
