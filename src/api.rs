@@ -14,6 +14,8 @@ mod crypto;
 mod encoding;
 mod error_events;
 mod event;
+#[allow(unsafe_code)]
+mod event_target;
 mod fetch;
 mod html_rewriter;
 mod inspect;
@@ -67,7 +69,7 @@ const CORE: &[Extension] = &[
 const PARTS: &[Part] = &[
     Part {
         scripts: &[
-            extension!("event_target"),
+            extension!("event_target", event_target::OPS),
             extension!("error_events", error_events::OPS),
             extension!("abort"),
             extension!("fetch_event"),

@@ -5,8 +5,8 @@
 (function (nano) {
   const { ops, context, DOMException } = nano;
   const {
-    Boolean, ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, ReflectGetOwnPropertyDescriptor, TypeError, isObject, newList,
-    push,
+    Boolean, ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, ReflectGetOwnPropertyDescriptor,
+    ReflectGetPrototypeOf, ReflectSetPrototypeOf, TypeError, isObject, newList, push,
   } = nano.primordials;
   const { DOMString, defineConstants, defineInterface, dictionary, requireArguments } = nano.webidl;
 
@@ -14,6 +14,9 @@
   const AT_TARGET = 2;
 
   const { global } = nano;
+  /** What every event is a copy of; the constructor makes it when it is given this. */
+  const toBlank = { __proto__: null };
+  let blank;
   let isTrusted;
   let createTrusted;
   let initialize;
@@ -35,19 +38,29 @@
     #dispatching = false;
     #initialized = true;
     #trusted = false;
-    #timeStamp = ops.now();
+    /** Not a number in the blank: `copy_object` says why. */
+    #timeStamp = undefined;
 
     constructor(type, init = undefined) {
-      requireArguments(arguments.length, 1, "new Event");
-      this.#type = DOMString(type);
-      const members = dictionary(init, "the event's options");
-      if (members !== undefined) {
-        this.#bubbles = Boolean(members.bubbles);
-        this.#cancelable = Boolean(members.cancelable);
-        this.#composed = Boolean(members.composed);
+      if (type === toBlank) {
+        // [LegacyUnforgeable]: a property of each event itself.
+        ObjectDefineProperty(this, "isTrusted", isTrusted);
+        return;
       }
-      // [LegacyUnforgeable]: a property of each event itself.
-      ObjectDefineProperty(this, "isTrusted", isTrusted);
+      requireArguments(arguments.length, 1, "new Event");
+      const name = DOMString(type);
+      const members = dictionary(init, "the event's options");
+      // To define a property takes V8 several times as long as to copy an object that has it.
+      const event = ops.copy_object(blank);
+      if (new.target !== Event) ReflectSetPrototypeOf(event, ReflectGetPrototypeOf(this));
+      event.#type = name;
+      event.#timeStamp = ops.now();
+      if (members !== undefined) {
+        event.#bubbles = Boolean(members.bubbles);
+        event.#cancelable = Boolean(members.cancelable);
+        event.#composed = Boolean(members.composed);
+      }
+      return event;
     }
 
     get type() {
@@ -142,6 +155,7 @@
       };
       const { get } = ReflectGetOwnPropertyDescriptor(getTrusted, "isTrusted");
       isTrusted = { __proto__: null, get, enumerable: true };
+      blank = new Event(toBlank);
 
       createTrusted = (Class, type, init) => {
         const event = new Class(type, init);
@@ -163,17 +177,18 @@
       };
 
       // §2.9 "dispatch" with §2.10 "inner invoke". Listeners run in the request they were added in.
-      dispatch = (event, target, listeners) => {
+      dispatch = (event, self) => {
+        const target = outside(self);
         event.#dispatching = true;
         event.#target = event.#currentTarget = target;
         event.#phase = AT_TARGET;
-        if (listeners !== null && !event.#stopPropagation) {
-          const snapshot = newList();
-          for (let i = 0; i < listeners.length; i++) push(snapshot, listeners[i]);
-          for (let i = 0; i < snapshot.length && !event.#stopImmediately; i++) {
-            const listener = snapshot[i];
+        if (!event.#stopPropagation) {
+          // Nobody changes it: what is added or removed meanwhile gives the target another.
+          const listeners = listenersOf(self);
+          for (let i = 0; i < listeners.length && !event.#stopImmediately; i++) {
+            const listener = listeners[i];
             if (listener.removed || listener.type !== event.#type) continue;
-            if (listener.once) removeListener(listeners, listener);
+            if (listener.once) removeListener(self, listener);
             event.#passive = listener.passive;
             try {
               invoke(listener, event, target);
@@ -189,13 +204,13 @@
         return !event.#canceled;
       };
 
-      dispatchUntrusted = (event, target, listeners) => {
+      dispatchUntrusted = (event, self) => {
         if (!isObject(event) || !(#dispatching in event)) throw new TypeError("the argument is not an Event");
         if (event.#dispatching || !event.#initialized) {
           throw new DOMException("the event is already being dispatched", "InvalidStateError");
         }
         event.#trusted = false;
-        return dispatch(event, target, listeners);
+        return dispatch(event, self);
       };
     }
   }
@@ -232,21 +247,19 @@
     }
   }
 
-  function removeListener(listeners, listener) {
-    listener.removed = true;
-    let kept = 0;
-    for (let i = 0; i < listeners.length; i++) {
-      if (listeners[i] !== listener) listeners[kept++] = listeners[i];
-    }
-    listeners.length = kept;
-  }
-
   function findListener(listeners, type, callback, capture) {
     for (let i = 0; i < listeners.length; i++) {
       const listener = listeners[i];
       if (listener.type === type && listener.callback === callback && listener.capture === capture) return listener;
     }
     return undefined;
+  }
+
+  /** A copy of the list, without that one of them. */
+  function without(listeners, listener) {
+    const rest = newList();
+    for (let i = 0; i < listeners.length; i++) if (listeners[i] !== listener) push(rest, listeners[i]);
+    return rest;
   }
 
   function checkCallback(callback) {
@@ -258,14 +271,19 @@
   // §2.7 "flatten".
   const flatten = (options) => (isObject(options) ? Boolean(options.capture) : Boolean(options));
 
+  const noListeners = newList();
+
   let receiver;
+  let listenersOf;
+  let removeListener;
   let fire;
   let handlerOf;
   let setHandler;
   let hasListener;
 
   class EventTarget {
-    #listeners = null;
+    /** Not to be changed, for an event may be going through it: there is a new one instead. */
+    #listeners = noListeners;
     /** Event handlers by their types, once there is one. */
     #handlers = null;
 
@@ -295,27 +313,25 @@
       const name = DOMString(type);
       const listener = checkCallback(callback);
       const capture = flatten(options);
-      if (self.#listeners === null) return;
       const found = findListener(self.#listeners, name, listener, capture);
-      if (found !== undefined) removeListener(self.#listeners, found);
+      if (found !== undefined) removeListener(self, found);
     }
 
     dispatchEvent(event) {
       const self = receiver(this);
       requireArguments(arguments.length, 1, "EventTarget.dispatchEvent");
-      return dispatchUntrusted(event, outside(self), self.#listeners);
+      return dispatchUntrusted(event, self);
     }
 
     // §2.7 "add an event listener".
     #add(type, callback, capture, once, passive, signal) {
       if (callback === null || (signal !== undefined && nano.abort.isAborted(signal))) return;
-      this.#listeners ??= newList();
-      const listeners = this.#listeners;
-      if (findListener(listeners, type, callback, capture) !== undefined) return;
+      if (findListener(this.#listeners, type, callback, capture) !== undefined) return;
       const listener = { type, callback, capture, once, passive, removed: false, token: context.current() };
-      push(listeners, listener);
+      this.#listeners = without(this.#listeners, undefined);
+      push(this.#listeners, listener);
       if (type === "abort" && nano.abort.isAbortSignal(this)) nano.abort.keep(this);
-      if (signal !== undefined) nano.abort.addAlgorithm(signal, () => removeListener(listeners, listener));
+      if (signal !== undefined) nano.abort.addAlgorithm(signal, () => removeListener(this, listener));
     }
 
     static {
@@ -324,7 +340,12 @@
         if (!isObject(self) || !(#listeners in self)) throw new TypeError("Illegal invocation");
         return self;
       };
-      fire = (target, event) => dispatch(event, outside(target), target.#listeners);
+      listenersOf = (target) => target.#listeners;
+      removeListener = (target, listener) => {
+        listener.removed = true;
+        target.#listeners = without(target.#listeners, listener);
+      };
+      fire = (target, event) => dispatch(event, target);
       handlerOf = (target, type) => (target.#handlers === null ? undefined : target.#handlers[type]);
       // "Activate" and "deactivate an event handler": its place among the listeners is that of when it was set.
       setHandler = (target, type, given) => {
@@ -340,11 +361,10 @@
         handler.value = value;
         if (old === null && value !== null) target.#add(type, handler, false, false, false, undefined);
         if (old === null || value !== null) return;
-        removeListener(target.#listeners, findListener(target.#listeners, type, handler, false));
+        removeListener(target, findListener(target.#listeners, type, handler, false));
       };
       hasListener = (target, type) => {
         const listeners = target.#listeners;
-        if (listeners === null) return false;
         for (let i = 0; i < listeners.length; i++) if (listeners[i].type === type) return true;
         return false;
       };
