@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
 use self::form::{form_decode, form_parse, form_serialize};
-use self::record::{Offsets, Record};
+use self::record::Offsets;
 use super::value::{self, Buffer};
 use crate::runtime::Op;
 
@@ -46,11 +46,15 @@ fn url_parse(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, 
         None
     } else {
         let Some(base) = self::input(scope, &args, 1, &mut base_buffer) else { return };
+        if let Some(url) = plain::resolve(&input, &base) {
+            return_url(scope, &args, 2, &mut rv, url);
+            return;
+        }
         let Ok(base) = parser::parse(&base, None) else { return };
         Some(base)
     };
     if let Ok(url) = parser::parse(&input, base) {
-        return_url(scope, &args, 2, &mut rv, &url);
+        return_url(scope, &args, 2, &mut rv, url.serialize());
     }
 }
 
@@ -65,7 +69,7 @@ fn url_set(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mu
     };
     let Ok(mut url) = parser::parse(&href, None) else { return };
     set::set(&mut url, &part, &text);
-    if !return_url(scope, &args, 3, &mut rv, &url) {
+    if !return_url(scope, &args, 3, &mut rv, url.serialize()) {
         value::throw_type_error(scope, "Invalid URL");
     }
 }
@@ -100,9 +104,8 @@ fn return_url(
     args: &FunctionCallbackArguments<'_>,
     index: i32,
     rv: &mut ReturnValue<'_, Value>,
-    url: &Record,
+    (href, offsets): (String, Offsets),
 ) -> bool {
-    let (href, offsets) = url.serialize();
     if href.len() > LONGEST {
         return false;
     }

@@ -22,7 +22,7 @@ impl Set {
     pub(super) const PATH: Self = Self::QUERY.with(b"?^`{}");
     pub(super) const USERINFO: Self = Self::PATH.with(b"/:;=@[\\]|");
 
-    const fn with(mut self, more: &[u8]) -> Self {
+    pub(super) const fn with(mut self, more: &[u8]) -> Self {
         let mut at = 0;
         while at < more.len() {
             self.0[more[at] as usize] = true;

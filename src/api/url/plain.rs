@@ -59,6 +59,59 @@ pub(super) fn record(text: &str) -> Option<Record> {
     })
 }
 
+/// The URL that a reference stands for where the base is such a URL, and the reference a path of its own, perhaps with a
+/// query and a fragment, in which there is nothing to encode: in their normal form; `None` where only the parser knows.
+pub(super) fn resolve(reference: &str, base: &str) -> Option<(String, Offsets)> {
+    /// A colon may end a scheme, and what is encoded may be dots.
+    const UNLIKE_A_PATH: Set = Set::PATH.with(b"\\:%");
+    let [scheme_end, .., host_start, host_end, port_end, path_start, base_path_end, _] = offsets(base.as_bytes())?;
+    let bytes = reference.as_bytes();
+    let path_end = find(bytes, 0, |byte| byte == b'?' || byte == b'#');
+    let query_end = find(bytes, path_end, |byte| byte == b'#');
+    let path = &reference[..path_end];
+    let is_plain = !path.is_empty()
+        && !path.starts_with("//")
+        && is_plain(path.as_bytes(), &UNLIKE_A_PATH)
+        && is_plain(bytes[path_end..query_end].get(1..).unwrap_or_default(), &Set::SPECIAL_QUERY)
+        && is_plain(bytes[query_end..].get(1..).unwrap_or_default(), &Set::FRAGMENT);
+    if !is_plain {
+        return None;
+    }
+    let mut text = String::with_capacity(base_path_end + reference.len() + 1);
+    text.push_str(&base[..base_path_end]);
+    // "Shorten a url's path".
+    let shorten = |text: &mut String| {
+        let last = text[path_start..].rfind('/');
+        text.truncate(path_start + last.unwrap_or(text.len() - path_start));
+    };
+    let segments = if let Some(segments) = path.strip_prefix('/') {
+        text.truncate(path_start);
+        segments
+    } else {
+        shorten(&mut text);
+        path
+    };
+    for segment in segments.split('/') {
+        match segment {
+            ".." => shorten(&mut text),
+            "." => {}
+            _ => {
+                text.push('/');
+                text.push_str(segment);
+            }
+        }
+    }
+    if matches!(path.rsplit('/').next(), Some("." | "..")) {
+        text.push('/');
+    }
+    let end = text.len();
+    text.push_str(&reference[path_end..]);
+    let query_end = end + query_end - path_end;
+    let offsets =
+        [scheme_end, host_start, host_start, host_start, host_start, host_end, port_end, path_start, end, query_end];
+    Some((text, offsets))
+}
+
 /// The index of the first byte from `from` on that `is_end` holds for, or else the text's length.
 fn find(text: &[u8], from: usize, is_end: impl Fn(u8) -> bool) -> usize {
     text[from..].iter().position(|byte| is_end(*byte)).map_or(text.len(), |at| from + at)
@@ -72,15 +125,13 @@ fn is_plain_domain(host: &[u8]) -> bool {
 
 /// Neither a segment of dots, however they are written, nor a backslash, nor what is to be encoded.
 fn is_plain_path(path: &[u8]) -> bool {
-    let mut last = [0; 2];
-    for &byte in path {
-        let is_dotted = last[1] == b'/' && byte == b'.' || last == *b"%2" && matches!(byte, b'e' | b'E');
-        if is_dotted || byte == b'\\' || Set::PATH.has(byte) {
-            return false;
-        }
-        last = [last[1], byte];
-    }
-    true
+    const REMARKABLE: Set = Set::PATH.with(b"\\.%");
+    let mut remarkable = path.iter().enumerate().filter(|(_, byte)| REMARKABLE.has(**byte));
+    remarkable.all(|(at, byte)| match byte {
+        b'.' => path[..at].last() != Some(&b'/'),
+        b'%' => !matches!(path[at + 1..], [b'2', b'e' | b'E', ..]),
+        _ => false,
+    })
 }
 
 /// Nothing is to be encoded.

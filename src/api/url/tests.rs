@@ -50,6 +50,8 @@ fn references_are_resolved() {
         ("\\/\\x/y", "http://x/y"),
         ("/\t/\n/x/y", "http://x/y"),
         ("%2E%2e/g", "http://a/b/g"),
+        ("../../../g/./h/..?y#s", "http://a/g/?y#s"),
+        ("/./g/.", "http://a/g/"),
     ] {
         assert_eq!(href(reference, base).as_deref(), Ok(expected), "{reference}");
     }
@@ -177,6 +179,17 @@ proptest! {
             let url = parse_any(&text, None);
             prop_assert_eq!(plain::record(&text).ok_or(Failure), url.clone());
             prop_assert_eq!(url.map(|url| url.serialize()), Ok((text, offsets)));
+        }
+    }
+
+    #[test]
+    fn a_plain_reference_is_what_the_parser_makes_of_it(
+        reference in r"(/?(\.\.|\.|a|%2e|b:|\\| |é|)){0,5}(\?[a'#?]{0,3})?(#[a`?#]{0,3})?",
+        base in r"https?://h(:8)?(/[a.]{0,2}){1,3}(\?q/)?(#f/)?",
+    ) {
+        if let Some(resolved) = plain::resolve(&reference, &base) {
+            let base = parse_any(&base, None).ok();
+            prop_assert_eq!(Ok(resolved), parse_any(&reference, base).map(|url| url.serialize()));
         }
     }
 
