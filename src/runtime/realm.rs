@@ -57,7 +57,6 @@ impl Engine {
         let sink: Arc<Worker> = Arc::clone(worker);
         runtime.foreground.register(address(&isolate), Arc::downgrade(&sink) as _);
         isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
-        isolate.set_capture_stack_trace_for_uncaught_exceptions(true, 16);
         isolate.set_promise_reject_callback(rejections::on_reject);
         isolate.set_wasm_streaming_callback(compilations::on_source);
         isolate.set_host_import_module_dynamically_callback(modules::import_dynamically);
