@@ -24,6 +24,8 @@ pub(super) struct Buffers {
     refused: AtomicBool,
     /// Whether the next buffer need not be zeros: whoever has it made writes all of it before anybody sees it.
     unzeroed: AtomicBool,
+    /// Bytes that no garbage has been made for yet, so that V8 would hasten.
+    passing: AtomicUsize,
 }
 
 impl Buffers {
@@ -33,6 +35,7 @@ impl Buffers {
             limit: AtomicUsize::new(limit),
             refused: AtomicBool::new(false),
             unzeroed: AtomicBool::new(false),
+            passing: AtomicUsize::new(0),
         })
     }
 
@@ -57,6 +60,24 @@ impl Buffers {
 
     pub(super) fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// See [`hasten_collection`].
+    fn hasten_collection(&self, scope: &mut v8::PinScope<'_, '_>, bytes: usize) {
+        /// Garbage for so many bytes is an element of an array, of eight bytes.
+        const BYTES: usize = 64;
+        /// Beyond that V8 has other plans for an array.
+        const ELEMENTS: usize = 8192;
+        /// A smaller one would take longer to make than the buffers do.
+        const WORTHWHILE: usize = 1024;
+        let bytes = self.passing.load(Ordering::Relaxed) + bytes;
+        let elements = (bytes / BYTES).min(ELEMENTS);
+        if elements < WORTHWHILE {
+            self.passing.store(bytes, Ordering::Relaxed);
+        } else {
+            self.passing.store(0, Ordering::Relaxed);
+            v8::Array::new(scope, elements as i32);
+        }
     }
 
     /// The allocator V8 uses for the isolate's ArrayBuffers.
@@ -118,14 +139,8 @@ unsafe extern "C" fn drop_buffers(buffers: *const Buffers) {
 /// for this world. It would wait for 64 MiB of them: what decides is how much of its own heap is new, and a chunk of a
 /// stream takes nearly nothing there. In that time no buffer comes back while it is still in a cache.
 pub(crate) fn hasten_collection(scope: &mut v8::PinScope<'_, '_>, bytes: usize) {
-    /// Garbage for so many bytes is an element of it, of eight bytes.
-    const BYTES: usize = 64;
-    /// Beyond that V8 has other plans for an array.
-    const ELEMENTS: usize = 8192;
-    let elements = (bytes / BYTES).min(ELEMENTS);
-    if elements > 0 {
-        v8::Array::new(scope, elements as i32);
-    }
+    let buffers = Arc::clone(&super::state::of(scope).worker.buffers);
+    buffers.hasten_collection(scope, bytes);
 }
 
 /// A `Uint8Array` of a copy of `data`; `None` if the isolate's limit leaves no room.
@@ -163,7 +178,7 @@ fn buffer<'s>(scope: &mut v8::PinScope<'s, '_>, length: usize, zeroed: bool) -> 
             return None;
         }
     }
-    hasten_collection(scope, length);
+    buffers.hasten_collection(scope, length);
     // The allocation of this very buffer takes it, and no other comes before.
     buffers.unzeroed.store(!zeroed, Ordering::Relaxed);
     let buffer = v8::ArrayBuffer::new(scope, length);
