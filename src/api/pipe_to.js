@@ -5,7 +5,7 @@
 (function (nano) {
   const { abort, context, streams, writable } = nano;
   const {
-    PromisePrototypeThen, PromiseResolve, TypeError, newPromise, uponPromise,
+    PromiseResolve, TypeError, newPromise, uponPromise,
   } = nano.primordials;
   const { Reader } = streams;
   const { Writer } = writable;
@@ -20,17 +20,23 @@
     #options;
     #capability = newPromise();
     #shuttingDown = false;
-    /** The last write. */
-    #write = PromiseResolve();
+    /** How many chunks have been read of which nobody knows yet what became; what is to be done when there are none. */
+    #unwritten = 0;
+    #whenWritten = undefined;
     /** Whether a chunk is asked for; whether it came before `read` returned, and which. */
     #reading = false;
     #inRead = false;
     #taken = undefined;
     #algorithm = undefined;
+    #runAgain = () => this.#run();
     #request = {
       chunk: (chunk) => this.#take(chunk),
       close: nothing,
       error: nothing,
+    };
+    #writeRequest = {
+      resolve: () => this.#written(),
+      reject: () => this.#written(),
     };
 
     constructor(source, dest, options) {
@@ -80,7 +86,7 @@
 
     /** A destination that fails instead is for the shutdown to see to. */
     #whenReady() {
-      uponPromise(this.#writer.ready.promise, () => this.#run(), nothing);
+      this.#writer.whenReady(this.#runAgain);
     }
 
     /** Reads for as long as the destination wants more. What is there already comes at once: a loop, then. */
@@ -97,7 +103,8 @@
         if (this.#reading) return;
         const chunk = this.#taken;
         this.#taken = undefined;
-        this.#write = PromisePrototypeThen(this.#writer.write(chunk), undefined, nothing);
+        this.#unwritten++;
+        this.#writer.write(chunk, this.#writeRequest);
       }
     }
 
@@ -108,18 +115,23 @@
         return;
       }
       // A microtask later: the sink's code is not called within the source's `enqueue`.
-      const { promise, resolve } = newPromise();
-      const done = () => resolve();
-      this.#write = promise;
+      this.#unwritten++;
       uponPromise(context.done, () => {
         this.#reading = false;
         if (this.#writer.stream === undefined) {
-          done();
+          this.#written();
           return;
         }
-        uponPromise(this.#writer.write(chunk), done, done);
+        this.#writer.write(chunk, this.#writeRequest);
         this.#run();
       });
+    }
+
+    #written() {
+      if (--this.#unwritten !== 0 || this.#whenWritten === undefined) return;
+      const goOn = this.#whenWritten;
+      this.#whenWritten = undefined;
+      this.#afterWrites(goOn);
     }
 
     #abort(error) {
@@ -148,10 +160,9 @@
 
     /** Waits for all that was read to be written. */
     #afterWrites(goOn) {
-      const last = this.#write;
-      uponPromise(last, () => {
-        if (last === this.#write) goOn();
-        else this.#afterWrites(goOn);
+      uponPromise(context.done, () => {
+        if (this.#unwritten === 0) goOn();
+        else this.#whenWritten = goOn;
       });
     }
 

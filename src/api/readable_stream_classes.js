@@ -311,7 +311,11 @@
           reject(error);
         },
       });
-      return PromisePrototypeThen(promise, (value) => ({ value, done }));
+      const next = PromisePrototypeThen(promise, (value) => {
+        if (this.#ongoing === next) this.#ongoing = undefined;
+        return { value, done };
+      });
+      return next;
     }
 
     #return(value) {

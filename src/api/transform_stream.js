@@ -127,23 +127,30 @@
     // §6.4.3: the writable side's sink.
 
     #write(chunk) {
-      if (!this.#backpressure) return this.#perform(chunk);
-      // Not by returning one promise from the reaction to another: that would call the `then` an app may have given them.
-      const { promise, resolve, reject } = newPromise();
-      uponPromise(this.#backpressureChange.promise, () => {
-        const { writable } = this;
-        if (writable.state === "erroring") reject(writable.storedError);
-        else uponPromise(this.#perform(chunk), resolve, reject);
-      });
-      return promise;
+      const request = newPromise();
+      if (this.#backpressure) {
+        // Not by returning one promise from the reaction to another: that would call the `then` an app may have given them.
+        uponPromise(this.#backpressureChange.promise, () => {
+          const { writable } = this;
+          if (writable.state === "erroring") request.reject(writable.storedError);
+          else this.#perform(chunk, request);
+        });
+      } else {
+        this.#perform(chunk, request);
+      }
+      return request.promise;
     }
 
-    /** §6.4.2 TransformStreamDefaultControllerPerformTransform. */
-    #perform(chunk) {
-      return PromisePrototypeThen(this.#call(this.#transform, [chunk, this]), nothing, (error) => {
-        this.error(error);
-        throw error;
-      });
+    /** §6.4.2 TransformStreamDefaultControllerPerformTransform: what comes of it is told to the request. */
+    #perform(chunk, { resolve, reject }) {
+      uponPromise(
+        this.#call(this.#transform, [chunk, this]),
+        () => resolve(),
+        (error) => {
+          this.error(error);
+          reject(error);
+        },
+      );
     }
 
     #abort(reason) {

@@ -27,7 +27,7 @@
     writer = undefined;
     /** The WritableStream an app sees, once it does. */
     object = undefined;
-    /** Promises for each chunk of the queue that is not under way, the first one at `#first`. */
+    /** Who is told what becomes of each chunk of the queue that is not under way, the first one at `#first`. */
     #writeRequests = newList();
     #first = 0;
     #closeRequest = undefined;
@@ -79,10 +79,8 @@
     // §5.5.2: what the controller tells.
 
     /** WritableStreamAddWriteRequest. */
-    addWriteRequest() {
-      const request = newPromise();
+    addWriteRequest(request) {
       push(this.#writeRequests, request);
-      return request.promise;
     }
 
     dealWithRejection(error) {
@@ -204,10 +202,13 @@
     stream;
     /** What settles when the stream closes or fails, or the writer lets go. */
     closed = newPromise();
-    /** What is pending as long as the stream would rather not be written to. */
-    ready = newPromise();
     #closedSettled = false;
+    /** The promise `ready`, once an app has asked for it; whether it is settled, and `{ error }` if it is rejected. */
+    #ready = undefined;
     #readySettled = false;
+    #readyFailure = undefined;
+    /** What a pipe does when it is fulfilled. */
+    #whenReady = undefined;
 
     /** §5.5.1 SetUpWritableStreamDefaultWriter. */
     constructor(stream) {
@@ -242,22 +243,52 @@
       markHandled(this.closed.promise);
     }
 
+    /** What is pending as long as the stream would rather not be written to. */
+    get ready() {
+      if (this.#ready === undefined) {
+        this.#ready = newPromise();
+        if (this.#readySettled) this.#settleReady();
+      }
+      return this.#ready.promise;
+    }
+
+    /** Calls `steps` when `ready` is fulfilled, as a reaction to it would be. */
+    whenReady(steps) {
+      if (!this.#readySettled) this.#whenReady = steps;
+      else if (this.#readyFailure === undefined) uponPromise(context.done, steps);
+    }
+
     renewReady() {
       this.#readySettled = false;
-      this.ready = newPromise();
+      this.#ready = this.#readyFailure = undefined;
     }
 
     resolveReady() {
+      if (this.#readySettled) return;
       this.#readySettled = true;
-      this.ready.resolve();
+      if (this.#ready !== undefined) this.#settleReady();
+      if (this.#whenReady === undefined) return;
+      uponPromise(context.done, this.#whenReady);
+      this.#whenReady = undefined;
     }
 
     /** §5.5.3 WritableStreamDefaultWriterEnsureReadyPromiseRejected. */
     rejectReady(error) {
       if (this.#readySettled) this.renewReady();
       this.#readySettled = true;
-      this.ready.reject(error);
-      markHandled(this.ready.promise);
+      this.#readyFailure = { error };
+      this.#whenReady = undefined;
+      if (this.#ready !== undefined) this.#settleReady();
+    }
+
+    #settleReady() {
+      const { promise, resolve, reject } = this.#ready;
+      if (this.#readyFailure === undefined) {
+        resolve();
+      } else {
+        reject(this.#readyFailure.error);
+        markHandled(promise);
+      }
     }
 
     get desiredSize() {
@@ -266,21 +297,24 @@
       return state === CLOSED ? 0 : controller.desiredSize;
     }
 
-    /** §5.5.3 WritableStreamDefaultWriterWrite. */
-    write(chunk) {
+    /** §5.5.3 WritableStreamDefaultWriterWrite: what becomes of the chunk is told to the request's `resolve` or `reject`. */
+    write(chunk, request) {
       const { stream } = this;
       const { controller } = stream;
       const size = controller.sizeOf(chunk);
-      if (stream !== this.stream) return PromiseReject(new TypeError("the writer was released"));
       const { state } = stream;
-      if (state === ERRORED) return PromiseReject(stream.storedError);
-      if (stream.closeQueuedOrInFlight || state === CLOSED) {
-        return PromiseReject(new TypeError("the stream is closed, or about to be"));
+      if (stream !== this.stream) {
+        request.reject(new TypeError("the writer was released"));
+      } else if (state === ERRORED) {
+        request.reject(stream.storedError);
+      } else if (stream.closeQueuedOrInFlight || state === CLOSED) {
+        request.reject(new TypeError("the stream is closed, or about to be"));
+      } else if (state === ERRORING) {
+        request.reject(stream.storedError);
+      } else {
+        stream.addWriteRequest(request);
+        controller.write(chunk, size);
       }
-      if (state === ERRORING) return PromiseReject(stream.storedError);
-      const promise = stream.addWriteRequest();
-      controller.write(chunk, size);
-      return promise;
     }
 
     /** §5.5.3 WritableStreamDefaultWriterCloseWithErrorPropagation. */

@@ -3,7 +3,7 @@
 
 (function (nano) {
   const { writable } = nano;
-  const { PromiseReject, RangeError, ReflectApply, TypeError, isObject } = nano.primordials;
+  const { PromiseReject, RangeError, ReflectApply, TypeError, isObject, newPromise } = nano.primordials;
   const { callback, defineInterface, requireArguments } = nano.webidl;
   const { Writable, WritableController, Writer } = writable;
   const { extractHighWaterMark, extractSizeAlgorithm, toStrategy } = nano.queuing;
@@ -139,7 +139,7 @@
 
     get ready() {
       if (!isObject(this) || !(#writer in this)) return illegal();
-      return this.#writer.ready.promise;
+      return this.#writer.ready;
     }
 
     abort(reason = undefined) {
@@ -163,7 +163,10 @@
     write(chunk = undefined) {
       if (!isObject(this) || !(#writer in this)) return illegal();
       const writer = this.#writer;
-      return writer.stream === undefined ? released() : writer.write(chunk);
+      if (writer.stream === undefined) return released();
+      const request = newPromise();
+      writer.write(chunk, request);
+      return request.promise;
     }
   }
 
