@@ -3,8 +3,12 @@
 
 mod legacy;
 
+use std::ffi::c_void;
 use std::str;
 
+use v8::fast_api::{
+    CFunction, CFunctionInfo, CTypeInfo, FastApiCallbackOptions, FastApiOneByteString, Int64Representation, Type,
+};
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, ValueViewData, WriteFlags, simdutf};
 
 use self::legacy::{decoder_decode, decoder_new, encoding_of};
@@ -14,7 +18,7 @@ use crate::runtime::{self, Op};
 /// The native functions of `encoding.js`.
 pub const OPS: &[Op] = crate::ops![
     utf8_encode,
-    utf8_write,
+    utf8_write or fast_utf8_write,
     utf8_write_part,
     utf8_decode,
     utf8_complete,
@@ -35,10 +39,10 @@ fn utf8_encode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
         return value::throw_no_room(scope);
     }
     // A view must be gone before V8 allocates: one to count, one to write.
-    let known = utf8_length(&v8::ValueView::new(scope, string));
+    let known = utf8_length(&v8::ValueView::new(scope, string).data());
     let length = known.unwrap_or_else(|| string.utf8_length(scope));
     let bytes = runtime::bytes_with(scope, length, |scope, bytes| {
-        if known.is_none() || utf8_fill(&v8::ValueView::new(scope, string), bytes).is_none() {
+        if known.is_none() || utf8_fill(&v8::ValueView::new(scope, string).data(), bytes).is_none() {
             string.write_utf8_v2(scope, bytes, WriteFlags::kReplaceInvalidUtf8, None);
         }
     });
@@ -54,15 +58,48 @@ fn utf8_write(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>,
     let Ok(string) = Local::<v8::String>::try_from(args.get(0)) else {
         return value::throw_type_error(scope, "not a string");
     };
-    let written = value::bytes_mut(scope, &args, 1, |scope, bytes| {
-        let view = v8::ValueView::new(scope, string);
-        // No unit becomes more than three bytes.
-        let fits = bytes.len() / 3 >= string.length() || utf8_length(&view).is_some_and(|length| length <= bytes.len());
-        fits.then(|| utf8_fill(&view, bytes)).flatten()
-    });
+    let written =
+        value::bytes_mut(scope, &args, 1, |scope, bytes| write(&v8::ValueView::new(scope, string).data(), bytes));
     if let Some(written) = written {
-        rv.set_double(written.map_or(-1.0, |written| written as f64));
+        rv.set_double(written);
     }
+}
+
+/// The same for a string that is one piece of Latin-1, as most are.
+fn fast_utf8_write() -> &'static [CFunction] {
+    extern "C" fn utf8_write(
+        _this: Local<'_, Value>,
+        text: &FastApiOneByteString,
+        bytes: Local<'_, Value>,
+        options: &FastApiCallbackOptions<'_>,
+    ) -> f64 {
+        // SAFETY: the options are those V8 has just called with.
+        v8::callback_scope!(unsafe scope, options);
+        // A loop of such calls is in one scope, which would grow.
+        v8::scope!(let scope, scope);
+        let text = ValueViewData::OneByte(text.as_bytes());
+        value::view_mut(scope, bytes, |_, bytes| write(&text, bytes)).unwrap_or(-1.0)
+    }
+    const ARGUMENTS: &[CTypeInfo] = &[
+        Type::V8Value.as_info(),
+        Type::SeqOneByteString.as_info(),
+        Type::V8Value.as_info(),
+        Type::CallbackOptions.as_info(),
+    ];
+    const INFO: &CFunctionInfo = &CFunctionInfo::new(Type::Float64.as_info(), ARGUMENTS, Int64Representation::Number);
+    const { &[CFunction::new(utf8_write as *const c_void, INFO)] }
+}
+
+/// What `utf8_write` gives.
+fn write(text: &ValueViewData<'_>, bytes: &mut [u8]) -> f64 {
+    let units = match text {
+        ValueViewData::OneByte(text) => text.len(),
+        ValueViewData::TwoByte(text) => text.len(),
+    };
+    // No unit becomes more than three bytes.
+    let fits = bytes.len() / 3 >= units || utf8_length(text).is_some_and(|length| length <= bytes.len());
+    let written = fits.then(|| utf8_fill(text, bytes)).flatten();
+    written.map_or(-1.0, |written| written as f64)
 }
 
 /// `utf8_write_part(string, bytes)`: writes as much of the string as fits in whole characters, lone surrogates replaced;
@@ -83,8 +120,8 @@ fn utf8_write_part(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments
 }
 
 /// The length of a string in UTF-8; `None` where there are lone surrogates to be replaced.
-fn utf8_length(view: &v8::ValueView<'_>) -> Option<usize> {
-    match view.data() {
+fn utf8_length(text: &ValueViewData<'_>) -> Option<usize> {
+    match text {
         ValueViewData::OneByte(text) if simdutf::validate_ascii(text) => Some(text.len()),
         ValueViewData::OneByte(text) => Some(simdutf::utf8_length_from_latin1(text)),
         ValueViewData::TwoByte(text) => {
@@ -95,8 +132,8 @@ fn utf8_length(view: &v8::ValueView<'_>) -> Option<usize> {
 
 /// Writes a string as UTF-8 into `bytes`, which are enough; `None` where there are lone surrogates to be replaced.
 /// A quarter of the time V8's own way takes for 1 MB beyond ASCII, as this is vectorised.
-fn utf8_fill(view: &v8::ValueView<'_>, bytes: &mut [u8]) -> Option<usize> {
-    match view.data() {
+fn utf8_fill(text: &ValueViewData<'_>, bytes: &mut [u8]) -> Option<usize> {
+    match text {
         ValueViewData::OneByte(text) if text.len() == bytes.len() || simdutf::validate_ascii(text) => {
             bytes[..text.len()].copy_from_slice(text);
             Some(text.len())

@@ -69,17 +69,28 @@ pub(super) fn bytes_mut<R>(
     index: i32,
     write: impl FnOnce(&mut PinScope<'_, '_>, &mut [u8]) -> R,
 ) -> Option<R> {
-    let Ok(view) = Local::<v8::ArrayBufferView>::try_from(args.get(index)) else {
+    let written = view_mut(scope, args.get(index), write);
+    if written.is_none() {
         throw_type_error(scope, "not a view of bytes");
-        return None;
-    };
+    }
+    written
+}
+
+/// The same with a value, and nothing thrown. Nothing is allocated on V8's heap either.
+pub(super) fn view_mut<R>(
+    scope: &mut PinScope<'_, '_>,
+    value: Local<'_, Value>,
+    write: impl FnOnce(&mut PinScope<'_, '_>, &mut [u8]) -> R,
+) -> Option<R> {
+    // Or else `data` would have to move it off V8's heap, where a collection could move it.
+    const { assert!(v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP == 0) };
+    let view = Local::<v8::ArrayBufferView>::try_from(value).ok()?;
     let length = view.byte_length();
     if length == 0 {
         return Some(write(scope, &mut []));
     }
-    // Moves it off V8's heap, where a collection could move it.
     let data = view.data().cast::<u8>();
-    // SAFETY: `data` is the start of the view's `length` bytes, in a buffer that the argument keeps alive and that only
+    // SAFETY: `data` is the start of the view's `length` bytes, in a buffer that the value keeps alive and that only
     // this thread reaches: shared buffers are off, and no script runs that could detach it.
     Some(write(scope, unsafe { std::slice::from_raw_parts_mut(data, length) }))
 }
