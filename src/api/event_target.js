@@ -6,7 +6,7 @@
   const { ops, context, DOMException } = nano;
   const {
     Boolean, ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, ReflectGetOwnPropertyDescriptor,
-    ReflectGetPrototypeOf, ReflectSetPrototypeOf, TypeError, isObject, newList, push,
+    ReflectGetPrototypeOf, TypeError, WeakMap, WeakMapPrototypeGet, WeakMapPrototypeSet, isObject, newList, push,
   } = nano.primordials;
   const { DOMString, defineConstants, defineInterface, dictionary, requireArguments } = nano.webidl;
 
@@ -14,7 +14,7 @@
   const AT_TARGET = 2;
 
   const { global } = nano;
-  /** What every event is a copy of; the constructor makes it when it is given this. */
+  /** The constructor makes what events are copies of, when it is given this. */
   const toBlank = { __proto__: null };
   let blank;
   let isTrusted;
@@ -51,8 +51,7 @@
       const name = DOMString(type);
       const members = dictionary(init, "the event's options");
       // To define a property takes V8 several times as long as to copy an object that has it.
-      const event = ops.copy_object(blank);
-      if (new.target !== Event) ReflectSetPrototypeOf(event, ReflectGetPrototypeOf(this));
+      const event = ops.copy_object(new.target === Event ? blank : blankLike(this));
       event.#type = name;
       event.#timeStamp = ops.now();
       if (members !== undefined) {
@@ -213,6 +212,18 @@
         return dispatch(event, self);
       };
     }
+  }
+
+  /** Blanks of subclasses, by their prototypes. */
+  const blanks = new WeakMap();
+
+  function blankLike(event) {
+    const prototype = ReflectGetPrototypeOf(event);
+    const known = WeakMapPrototypeGet(blanks, prototype);
+    if (known !== undefined) return known;
+    const made = ObjectSetPrototypeOf(new Event(toBlank), prototype);
+    WeakMapPrototypeSet(blanks, prototype, made);
+    return made;
   }
 
   // Web IDL §3.12 "call a user object's operation".
