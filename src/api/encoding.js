@@ -121,7 +121,8 @@
 
     decode(input = undefined, options = undefined) {
       const { name, complete, decode } = this.#encoding;
-      if (input !== undefined && !isAnyBuffer(input)) {
+      const areBytes = isUint8Array(input);
+      if (input !== undefined && !areBytes && !isAnyBuffer(input)) {
         throw new TypeError("TextDecoder.decode: the input is not an ArrayBuffer or a view");
       }
       const stream = Boolean(dictionary(options, "TextDecoder.decode's options")?.stream);
@@ -130,7 +131,10 @@
         this.#started = false;
       }
       this.#doNotFlush = stream;
-      let bytes = input === undefined ? new Uint8Array(0) : heldBytes(input);
+      // What is only looked at needs no view of our own: where an app's is detached, Rust finds no bytes either.
+      let bytes = input;
+      if (input === undefined) bytes = new Uint8Array(0);
+      else if (!areBytes || stream || this.#pending !== undefined) bytes = heldBytes(input);
       if (decode === undefined) return this.#decodeLegacy(bytes, stream);
       if (this.#pending !== undefined) {
         bytes = concat(this.#pending, bytes);

@@ -29,6 +29,9 @@ pub const OPS: &[Op] = crate::ops![
     decoder_decode,
 ];
 
+/// Units of a short text.
+const SHORT: usize = 4096;
+
 /// `utf8_encode(string)`: its UTF-8 as a `Uint8Array`.
 fn utf8_encode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let Ok(string) = Local::<v8::String>::try_from(args.get(0)) else {
@@ -38,14 +41,24 @@ fn utf8_encode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
     if !runtime::has_room(scope, string.length()) {
         return value::throw_no_room(scope);
     }
-    // A view must be gone before V8 allocates: one to count, one to write.
-    let known = utf8_length(&v8::ValueView::new(scope, string).data());
-    let length = known.unwrap_or_else(|| string.utf8_length(scope));
-    let bytes = runtime::bytes_with(scope, length, |scope, bytes| {
-        if known.is_none() || utf8_fill(&v8::ValueView::new(scope, string).data(), bytes).is_none() {
-            string.write_utf8_v2(scope, bytes, WriteFlags::kReplaceInvalidUtf8, None);
-        }
-    });
+    // A view must be gone before V8 allocates, so that it takes one to count and one to write. To write a short text at once
+    // and copy that takes less.
+    let (mut known, mut written) = (None, None);
+    match v8::ValueView::new(scope, string).data() {
+        ValueViewData::OneByte(text) if simdutf::validate_ascii(text) => known = Some(text.len()),
+        text if string.length() <= SHORT => written = utf8(&text, string.length()),
+        text => known = utf8_length(&text),
+    }
+    let bytes = if let Some(written) = written {
+        runtime::bytes(scope, &written)
+    } else {
+        let length = known.unwrap_or_else(|| string.utf8_length(scope));
+        runtime::bytes_with(scope, length, |scope, bytes| {
+            if known.is_none() || utf8_fill(&v8::ValueView::new(scope, string).data(), bytes).is_none() {
+                string.write_utf8_v2(scope, bytes, WriteFlags::kReplaceInvalidUtf8, None);
+            }
+        })
+    };
     match bytes {
         Some(bytes) => rv.set(bytes.into()),
         None => value::throw_no_room(scope),
@@ -75,8 +88,6 @@ fn fast_utf8_write() -> &'static [CFunction] {
     ) -> f64 {
         // SAFETY: the options are those V8 has just called with.
         v8::callback_scope!(unsafe scope, options);
-        // A loop of such calls is in one scope, which would grow.
-        v8::scope!(let scope, scope);
         let text = ValueViewData::OneByte(text.as_bytes());
         value::view_mut(scope, bytes, |_, bytes| write(&text, bytes)).unwrap_or(-1.0)
     }
@@ -117,6 +128,14 @@ fn utf8_write_part(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments
     };
     let counts = [v8::Number::new(scope, read as f64).into(), v8::Number::new(scope, written as f64).into()];
     rv.set(v8::Array::new_with_elements(scope, &counts).into());
+}
+
+/// A text of so many units in UTF-8; `None` where there are lone surrogates to be replaced.
+fn utf8(text: &ValueViewData<'_>, units: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; units * 3];
+    let written = utf8_fill(text, &mut bytes)?;
+    bytes.truncate(written);
+    Some(bytes)
 }
 
 /// The length of a string in UTF-8; `None` where there are lone surrogates to be replaced.
@@ -163,12 +182,15 @@ fn utf8_decode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
 /// `RangeError` if there is no room for it.
 pub(super) fn return_utf8(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, bytes: &[u8], fatal: bool) {
     let kind = v8::NewStringType::Normal;
-    let string = if simdutf::validate_ascii(bytes) {
+    let ascii = simdutf::validate_ascii_with_errors(bytes);
+    let string = if ascii.is_ok() {
         v8::String::new_from_one_byte(scope, bytes, kind)
     } else if !runtime::has_room(scope, bytes.len() * 3) {
         // Each byte may become a unit of two, or U+FFFD of three.
         return value::throw_no_room(scope);
-    } else if let Some(latin1) = to_latin1(bytes) {
+    } else if bytes[ascii.count] <= LAST_LATIN1_LEAD
+        && let Some(latin1) = to_latin1(bytes)
+    {
         v8::String::new_from_one_byte(scope, &latin1, kind)
     } else if let Some(utf16) = to_utf16(bytes) {
         v8::String::new_from_two_byte(scope, &utf16, kind)
@@ -183,7 +205,11 @@ pub(super) fn return_utf8(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_,
     }
 }
 
-/// UTF-8 as Latin-1, if all of it is; as often as not the first characters say that it is not.
+/// The first byte of the last characters of Latin-1. As often as not the first character beyond ASCII says that a text is not
+/// Latin-1.
+const LAST_LATIN1_LEAD: u8 = 0xc3;
+
+/// UTF-8 as Latin-1, if all of it is.
 fn to_latin1(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut text = vec![0; bytes.len()];
     // SAFETY: no character of Latin-1 takes more bytes than in UTF-8.
