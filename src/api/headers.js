@@ -36,8 +36,11 @@
 
   const isSpace = (code) => code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
 
-  function normalizeValue(value) {
-    if (typeof value === "string" && RegExpPrototypeExec(suspicious, value) === null) {
+  const isClean = (value) => typeof value === "string" && RegExpPrototypeExec(suspicious, value) === null;
+
+  /** `isKnown` says that it is clean. */
+  function normalizeValue(value, isKnown = false) {
+    if (isKnown || isClean(value)) {
       const { length } = value;
       if (length === 0) return value;
       const first = StringPrototypeCharCodeAt(value, 0);
@@ -133,22 +136,19 @@
       const key = normalizeName(name);
       const text = normalizeValue(value);
       this.#checkGuard();
-      let kept = 0;
-      let found = false;
-      for (let i = 0; i < list.length; i += 2) {
-        if (list[i] === key) {
-          if (found) continue;
-          found = true;
-          list[i + 1] = text;
-        }
+      let first = 0;
+      while (first < list.length && list[first] !== key) first += 2;
+      list[first] = key;
+      list[first + 1] = text;
+      let kept = first + 2;
+      for (let i = kept; i < list.length; i += 2) {
+        if (list[i] === key) continue;
         list[kept] = list[i];
         list[kept + 1] = list[i + 1];
         kept += 2;
       }
-      list.length = kept;
-      if (found) return;
-      push(list, key);
-      push(list, text);
+      // It takes V8 a call, whatever the length was before.
+      if (kept !== list.length) list.length = kept;
     }
 
     #append(name, value) {
@@ -215,13 +215,23 @@
         return headers;
       };
 
-      /** §5.1 "fill". */
+      /** §5.1 "fill", of headers that are new. */
       fill = (headers, init) => {
         if (!isObject(init)) throw new TypeError("Headers: the argument is neither a sequence nor a record");
         const method = init[SymbolIterator];
         if (method === undefined || method === null) {
-          const flat = record(init, headerName, headerValue, "the headers");
-          for (let i = 0; i < flat.length; i += 2) headers.#append(flat[i], flat[i + 1]);
+          let areClean = true;
+          const toValue = (value) => {
+            if (isClean(value)) return value;
+            areClean = false;
+            return headerValue(value);
+          };
+          const flat = record(init, headerName, toValue, "the headers");
+          for (let i = 0; i < flat.length; i += 2) {
+            flat[i] = normalizeName(flat[i]);
+            flat[i + 1] = normalizeValue(flat[i + 1], areClean);
+          }
+          headers.#list = flat;
           return;
         }
         if (#list in init && method === entries) {

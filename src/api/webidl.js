@@ -7,7 +7,8 @@
     ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, ArrayBufferPrototypeGetDetached,
     ArrayBufferPrototypeGetResizable, DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength,
     DataViewPrototypeGetByteOffset, IteratorPrototype, MathTrunc, NumberIsFinite, NumberMAX_SAFE_INTEGER,
-    ObjectDefineProperty, ObjectPrototypePropertyIsEnumerable, ObjectSetPrototypeOf, ReflectApply,
+    ObjectDefineProperty, ObjectGetOwnPropertyNames, ObjectGetOwnPropertySymbols,
+    ObjectPrototypePropertyIsEnumerable, ObjectSetPrototypeOf, ReflectApply,
     ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec, Set, SetPrototypeAdd,
     SetPrototypeHas, StringPrototypeToWellFormed, SymbolIterator, SymbolToStringTag, TypeError, TypedArrayPrototypeGetBuffer,
     TypedArrayPrototypeGetByteLength: getByteLength, TypedArrayPrototypeGetByteOffset,
@@ -109,10 +110,16 @@
     }
   }
 
+  /** [[OwnPropertyKeys]]. The names alone V8 has at hand; a proxy would see that they are asked for by themselves. */
+  function ownKeys(value) {
+    if (nano.ops.is_proxy(value) || ObjectGetOwnPropertySymbols(value).length !== 0) return ReflectOwnKeys(value);
+    return ObjectGetOwnPropertyNames(value);
+  }
+
   /** §3.2.23: a flat list of keys and values, each key once. */
   function record(value, convertKey, convertValue, what) {
     const flat = newList();
-    const keys = ReflectOwnKeys(value);
+    const keys = ownKeys(value);
     /** Whether conversion has changed a key: two may be the same then. */
     let isAltered = false;
     for (let i = 0; i < keys.length; i++) {
@@ -227,7 +234,7 @@
   /** Whether an object is one of the platform's, by its prototypes. A proxy among them is not asked. */
   function isPlatformObject(object) {
     let holder = object;
-    while (holder !== null && nano.ops.kind_of(holder) !== "proxy") {
+    while (holder !== null && !nano.ops.is_proxy(holder)) {
       holder = ReflectGetPrototypeOf(holder);
       if (SetPrototypeHas(interfaces, holder)) return true;
     }
