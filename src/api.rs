@@ -26,6 +26,7 @@ mod pipe;
 mod structured_clone;
 #[allow(unsafe_code)]
 mod timers;
+#[allow(unsafe_code)]
 mod url;
 #[allow(unsafe_code)]
 mod value;

@@ -10,36 +10,71 @@ mod record;
 mod set;
 
 use std::borrow::Cow;
+use std::ffi::c_void;
 
-use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
+use v8::fast_api::{
+    CFunction, CFunctionInfo, CTypeInfo, FastApiCallbackOptions, FastApiOneByteString, Int64Representation, Type,
+};
+use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, ValueView, ValueViewData};
 
-use self::form::{form_decode, form_parse, form_serialize};
+use self::form::{form_decode, form_encode, form_parse};
 use self::record::Offsets;
 use super::value::{self, Buffer};
 use crate::runtime::Op;
 
 /// The native functions of `url.js`, `url_search_params.js` and `url_pattern`.
-pub const OPS: &[Op] = crate::ops![url_parse, url_set, url_component, form_decode, form_parse, form_serialize];
+pub const OPS: &[Op] = crate::ops![
+    url_is_plain or fast_url_is_plain,
+    url_parse,
+    url_set,
+    url_component,
+    form_decode,
+    form_encode,
+    form_parse,
+];
 
 /// The longest URL there is, as text that is parsed and in its normal form. Browsers' limits are near it.
 const LONGEST: usize = 2 << 20;
 
+/// `url_is_plain(input, offsets)`: whether the text is a URL in its normal form, as [`plain`] can tell; if so, `offsets` are
+/// those of its parts, as with [`return_url`].
+fn url_is_plain(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    let Ok(string) = Local::<v8::String>::try_from(args.get(0)) else {
+        return value::throw_type_error(scope, "not a string");
+    };
+    let offsets = match ValueView::new(scope, string).data() {
+        ValueViewData::OneByte(text) if text.len() <= LONGEST => plain::offsets(text),
+        _ => None,
+    };
+    rv.set_bool(offsets.is_some_and(|offsets| write_offsets(scope, args.get(1), offsets)));
+}
+
+/// The same for a string that is one piece of Latin-1, as most are.
+fn fast_url_is_plain() -> &'static [CFunction] {
+    extern "C" fn url_is_plain(
+        _this: Local<'_, Value>,
+        text: &FastApiOneByteString,
+        places: Local<'_, Value>,
+        options: &FastApiCallbackOptions<'_>,
+    ) -> bool {
+        // SAFETY: the options are those V8 has just called with.
+        v8::callback_scope!(unsafe scope, options);
+        let text = Some(text.as_bytes()).filter(|text| text.len() <= LONGEST);
+        text.and_then(plain::offsets).is_some_and(|offsets| write_offsets(scope, places, offsets))
+    }
+    const ARGUMENTS: &[CTypeInfo] = &[
+        Type::V8Value.as_info(),
+        Type::SeqOneByteString.as_info(),
+        Type::V8Value.as_info(),
+        Type::CallbackOptions.as_info(),
+    ];
+    const INFO: &CFunctionInfo = &CFunctionInfo::new(Type::Bool.as_info(), ARGUMENTS, Int64Representation::Number);
+    const { &[CFunction::new(url_is_plain as *const c_void, INFO)] }
+}
+
 /// `url_parse(input, base, offsets)`: see [`return_url`]; `undefined` if there is no such URL.
 fn url_parse(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let base = args.get(1);
-    if base.is_undefined()
-        && let Ok(string) = Local::<v8::String>::try_from(args.get(0))
-        && string.length() <= LONGEST
-    {
-        let offsets = match v8::ValueView::new(scope, string).data() {
-            v8::ValueViewData::OneByte(text) => plain::offsets(text),
-            v8::ValueViewData::TwoByte(_) => None,
-        };
-        if let Some(offsets) = offsets {
-            return_href(scope, &args, 2, &mut rv, string, offsets);
-            return;
-        }
-    }
     let (mut input_buffer, mut base_buffer) = (value::buffer(), value::buffer());
     let Some(input) = input(scope, &args, 0, &mut input_buffer) else { return };
     let base = if base.is_undefined() {
@@ -112,26 +147,21 @@ fn return_url(
     let Some(href) = v8::String::new_from_one_byte(scope, href.as_bytes(), v8::NewStringType::Normal) else {
         return false;
     };
-    return_href(scope, args, index, rv, href, offsets);
-    true
+    let is_written = write_offsets(scope, args.get(index), offsets);
+    if is_written {
+        rv.set(href.into());
+    }
+    is_written
 }
 
-fn return_href(
-    scope: &mut PinScope<'_, '_>,
-    args: &FunctionCallbackArguments<'_>,
-    index: i32,
-    rv: &mut ReturnValue<'_, Value>,
-    href: Local<'_, v8::String>,
-    offsets: Offsets,
-) {
-    let written = value::bytes_mut(scope, args, index, |_, bytes| {
+/// False if `places` is no view.
+fn write_offsets(scope: &mut PinScope<'_, '_>, places: Local<'_, Value>, offsets: Offsets) -> bool {
+    let written = value::view_mut(scope, places, |_, bytes| {
         for (place, offset) in bytes.as_chunks_mut().0.iter_mut().zip(offsets) {
             *place = (offset as u32).to_ne_bytes();
         }
     });
-    if written.is_some() {
-        rv.set(href.into());
-    }
+    written.is_some()
 }
 
 #[cfg(test)]

@@ -71,7 +71,6 @@
 
   // Of what `parseStrings` gives: see url.js.
   const parts = {
-    __proto__: null,
     protocol: (record) => StringPrototypeSlice(record[0], 0, record[1]),
     username: (record) => StringPrototypeSlice(record[0], record[2], record[3]),
     password: (record) => StringPrototypeSlice(record[0], record[3] + 1, record[4]),

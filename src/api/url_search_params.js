@@ -4,8 +4,8 @@
 (function (nano) {
   const { ops, url } = nano;
   const {
-    ArrayPrototypeSort, StringPrototypeIndexOf, StringPrototypeSlice, SymbolIterator, TypeError, arrayFromList, isObject,
-    newList, push,
+    ArrayPrototypeSort, RegExpPrototypeExec, StringPrototypeIndexOf, StringPrototypeSlice, SymbolIterator, TypeError,
+    arrayFromList, isObject, newList, push,
   } = nano.primordials;
   const { USVString, defineInterface, defineIterable, record, requireArguments, sequence, sequenceFrom } = nano.webidl;
 
@@ -117,11 +117,11 @@
     }
 
     toString() {
-      return ops.form_serialize(this.#list);
+      return serialize(this.#list);
     }
 
     #update() {
-      if (this.#url !== null) url.setQuery(this.#url, ops.form_serialize(this.#list));
+      if (this.#url !== null) url.setQuery(this.#url, serialize(this.#list));
     }
 
     static {
@@ -176,6 +176,20 @@
   const isAnyEncoded = (text) => StringPrototypeIndexOf(text, "%") !== -1 || StringPrototypeIndexOf(text, "+") !== -1;
   const decode = (text) => (isAnyEncoded(text) ? ops.form_decode(text) : text);
 
+  /** What is in any text that the serialiser does not leave as it is. */
+  const special = /[^*\-.0-9A-Z_a-z]/;
+  const encode = (text) => (RegExpPrototypeExec(special, text) === null ? text : ops.form_encode(text));
+
+  /** §5.2 "application/x-www-form-urlencoded serializer"; Rust encodes what is to be encoded. */
+  function serialize(list) {
+    let text = "";
+    for (let i = 0; i < list.length; i += 2) {
+      if (i !== 0) text += "&";
+      text += `${encode(list[i])}=${encode(list[i + 1])}`;
+    }
+    return text;
+  }
+
   function filter(list, keep) {
     const kept = newList();
     for (let i = 0; i < list.length; i += 2) {
@@ -205,6 +219,6 @@
   url.createSearchParams = attach;
   url.replaceSearchParams = replace;
   url.isSearchParams = isSearchParams;
-  url.serializeSearchParams = (params) => ops.form_serialize(arrayFromList(pairsOf(params)));
+  url.serializeSearchParams = (params) => serialize(pairsOf(params));
   nano.expose("URLSearchParams", URLSearchParams);
 });

@@ -25,7 +25,7 @@
     fail_exception: () => undefined,
     wait_until: () => undefined,
     finished: () => undefined,
-    form_serialize: () => text,
+    form_encode: (text) => text,
     now: () => 0,
     timer_start: () => 1,
     timer_cancel: () => undefined,

@@ -66,41 +66,19 @@ pub(super) fn form_parse(
     rv.set(strings.into());
 }
 
-/// `form_serialize([name, value, …])` (§5.2).
-pub(super) fn form_serialize(
+/// `form_encode(text)`: a name or value, percent-encoded, its spaces as plus signs (§5.2).
+pub(super) fn form_encode(
     scope: &mut PinScope<'_, '_>,
     args: FunctionCallbackArguments<'_>,
     mut rv: ReturnValue<'_, Value>,
 ) {
-    let Ok(list) = Local::<v8::Array>::try_from(args.get(0)) else {
-        return value::throw_type_error(scope, "not a list");
-    };
-    let (mut form, mut granted) = (String::new(), 0);
-    for at in 0..list.length() {
-        if at % LOOK_EVERY == 0 && runtime::is_condemned(scope) {
-            return;
-        }
-        v8::scope!(let scope, scope);
-        let Some(text) = list.get_index(scope, at).and_then(|text| Local::<v8::String>::try_from(text).ok()) else {
-            return value::throw_type_error(scope, "not a list of strings");
-        };
-        if !value::has_room_for(scope, text) {
-            return;
-        }
-        let text = text.to_rust_string_lossy(scope);
-        // Three bytes for one at most. The form doubles as it grows, and so does what is asked for.
-        let longest = form.len() + 1 + text.len() * 3;
-        if longest > granted {
-            granted = longest * 2;
-            if !runtime::has_room(scope, granted) {
-                return value::throw_no_room(scope);
-            }
-        }
-        match at {
-            0 => {}
-            at => form.push(if at % 2 == 0 { '&' } else { '=' }),
-        }
-        form.extend(form_urlencoded::byte_serialize(text.as_bytes()));
+    let mut buffer = value::buffer();
+    let Some(text) = value::text(scope, &args, 0, &mut buffer) else { return };
+    // Each byte may become three.
+    if !runtime::has_room(scope, text.len() * 3) {
+        return value::throw_no_room(scope);
     }
+    let mut form = String::with_capacity(text.len() * 3);
+    form.extend(form_urlencoded::byte_serialize(text.as_bytes()));
     value::return_text(scope, &mut rv, &form);
 }
