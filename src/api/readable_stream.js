@@ -199,6 +199,14 @@
     pullAgain = false;
     /** The request whose code the source is: it is called there, whoever reads. */
     token = context.current();
+    /** What happens after a pull: the same functions each time. */
+    #pulled = () => {
+      this.pulling = false;
+      if (!this.pullAgain) return;
+      this.pullAgain = false;
+      this.callPullIfNeeded();
+    };
+    #failed = (error) => this.error(error);
 
     constructor(stream, pull, cancel, highWaterMark) {
       this.stream = stream;
@@ -261,16 +269,7 @@
         return;
       }
       this.pulling = true;
-      uponPromise(
-        context.promiseCallIn(this.token, this.pullAlgorithm, [this]),
-        () => {
-          this.pulling = false;
-          if (!this.pullAgain) return;
-          this.pullAgain = false;
-          this.callPullIfNeeded();
-        },
-        (error) => this.error(error),
-      );
+      uponPromise(context.promiseCallIn(this.token, this.pullAlgorithm, [this]), this.#pulled, this.#failed);
     }
   }
 

@@ -31,11 +31,10 @@
       const options = toStrategy(strategy);
       const source = toSource(underlyingSource);
       const stream = new Stream();
-      const call = (method) => (argument) =>
+      const call = (method, argument) =>
         method === undefined ? undefined : ReflectApply(method, underlyingSource, [argument]);
-      const cancel = call(source.cancel);
-      const pullFrom = call(source.pull);
-      const pull = (controller) => pullFrom(outside(controller));
+      const cancel = (reason) => call(source.cancel, reason);
+      const pull = (controller) => call(source.pull, outside(controller));
       let controller;
       if (source.isByte) {
         if (options.size !== undefined) throw new RangeError("ReadableStream: a byte stream's strategy has no size");
@@ -240,18 +239,35 @@
       if (!isObject(this) || !(#reader in this)) return illegal();
       const { stream } = this.#reader;
       if (stream === undefined) return released();
-      const { promise, resolve, reject } = newPromise();
-      stream.read({
-        chunk: (value) => resolve({ value, done: false }),
-        close: () => resolve({ value: undefined, done: true }),
-        error: reject,
-      });
-      return promise;
+      const request = new ReadRequest();
+      stream.read(request);
+      return request.promise;
     }
 
     releaseLock() {
       const reader = this.#reader;
       if (reader.stream !== undefined) reader.release();
+    }
+  }
+
+  /** §4.4.3 "read request": that of `read()`. */
+  class ReadRequest {
+    #capability = newPromise();
+
+    get promise() {
+      return this.#capability.promise;
+    }
+
+    chunk(value) {
+      this.#capability.resolve({ value, done: false });
+    }
+
+    close() {
+      this.#capability.resolve({ value: undefined, done: true });
+    }
+
+    error(error) {
+      this.#capability.reject(error);
     }
   }
 
