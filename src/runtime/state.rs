@@ -472,8 +472,8 @@ fn fulfill(
 }
 
 /// The state of the worker whose isolate this is.
-pub(crate) fn of(scope: &v8::PinScope<'_, '_>) -> Rc<State> {
-    Rc::clone(scope.get_slot::<Rc<State>>().expect("the platform's functions run only once the worker has its app"))
+pub(crate) fn of(isolate: &v8::Isolate) -> Rc<State> {
+    Rc::clone(isolate.get_slot::<Rc<State>>().expect("the platform's functions run only once the worker has its app"))
 }
 
 /// Counts work under way for as long as it lives.
