@@ -5,8 +5,8 @@
 (function (nano) {
   const { ops, context, DOMException } = nano;
   const {
-    Boolean, ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, ReflectGetOwnPropertyDescriptor,
-    ReflectGetPrototypeOf, TypeError, WeakMap, WeakMapPrototypeGet, WeakMapPrototypeSet, isObject, newList, push,
+    Boolean, FunctionPrototype, Object, ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply,
+    ReflectGetOwnPropertyDescriptor, TypeError, WeakMap, WeakMapPrototypeGet, WeakMapPrototypeSet, isObject, newList, push,
   } = nano.primordials;
   const { DOMString, defineConstants, defineInterface, dictionary, requireArguments } = nano.webidl;
 
@@ -23,7 +23,8 @@
   let dispatch;
   let dispatchUntrusted;
 
-  class Event {
+  // As a derived class, so that it is for the constructor to say where an object comes from: V8 makes one for any other.
+  class Event extends Object {
     #type;
     #bubbles = false;
     #cancelable = false;
@@ -43,6 +44,7 @@
 
     constructor(type, init = undefined) {
       if (type === toBlank) {
+        super();
         // [LegacyUnforgeable]: a property of each event itself.
         ObjectDefineProperty(this, "isTrusted", isTrusted);
         return;
@@ -50,15 +52,16 @@
       requireArguments(arguments.length, 1, "new Event");
       const name = DOMString(type);
       const members = dictionary(init, "the event's options");
+      const bubbles = members !== undefined && Boolean(members.bubbles);
+      const cancelable = members !== undefined && Boolean(members.cancelable);
+      const composed = members !== undefined && Boolean(members.composed);
       // To define a property takes V8 several times as long as to copy an object that has it.
-      const event = ops.copy_object(new.target === Event ? blank : blankLike(this));
+      const event = ops.copy_object(new.target === Event ? blank : blankOf(new.target));
       event.#type = name;
+      event.#bubbles = bubbles;
+      event.#cancelable = cancelable;
+      event.#composed = composed;
       event.#timeStamp = ops.now();
-      if (members !== undefined) {
-        event.#bubbles = Boolean(members.bubbles);
-        event.#cancelable = Boolean(members.cancelable);
-        event.#composed = Boolean(members.composed);
-      }
       return event;
     }
 
@@ -155,6 +158,7 @@
       const { get } = ReflectGetOwnPropertyDescriptor(getTrusted, "isTrusted");
       isTrusted = { __proto__: null, get, enumerable: true };
       blank = new Event(toBlank);
+      ObjectSetPrototypeOf(Event, FunctionPrototype);
 
       createTrusted = (Class, type, init) => {
         const event = new Class(type, init);
@@ -217,11 +221,13 @@
   /** Blanks of subclasses, by their prototypes. */
   const blanks = new WeakMap();
 
-  function blankLike(event) {
-    const prototype = ReflectGetPrototypeOf(event);
+  function blankOf(Class) {
+    const { prototype } = Class;
+    // ECMAScript §10.1.14, GetPrototypeFromConstructor.
+    if (!isObject(prototype)) return blank;
     const known = WeakMapPrototypeGet(blanks, prototype);
     if (known !== undefined) return known;
-    const made = ObjectSetPrototypeOf(new Event(toBlank), prototype);
+    const made = ObjectSetPrototypeOf(ops.copy_object(blank), prototype);
     WeakMapPrototypeSet(blanks, prototype, made);
     return made;
   }
