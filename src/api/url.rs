@@ -42,9 +42,13 @@ fn url_is_plain(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_
     let Ok(string) = Local::<v8::String>::try_from(args.get(0)) else {
         return value::throw_type_error(scope, "not a string");
     };
+    // A view puts the text together, which may be longer than there is memory for.
+    if string.length() > LONGEST {
+        return rv.set_bool(false);
+    }
     let offsets = match ValueView::new(scope, string).data() {
-        ValueViewData::OneByte(text) if text.len() <= LONGEST => plain::offsets(text),
-        _ => None,
+        ValueViewData::OneByte(text) => plain::offsets(text),
+        ValueViewData::TwoByte(_) => None,
     };
     rv.set_bool(offsets.is_some_and(|offsets| write_offsets(scope, args.get(1), offsets)));
 }
