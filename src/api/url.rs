@@ -92,7 +92,9 @@ fn url_parse(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, 
         let Ok(base) = parser::parse(&base, None) else { return };
         Some(base)
     };
-    if let Ok(url) = parser::parse(&input, base) {
+    // Without a base, the script has asked whether it is plain.
+    let url = if base.is_none() { parser::parse_any(&input, None) } else { parser::parse(&input, base) };
+    if let Ok(url) = url {
         return_url(scope, &args, 2, &mut rv, url.serialize());
     }
 }

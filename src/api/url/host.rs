@@ -57,7 +57,7 @@ fn parse_opaque(input: &str) -> Option<String> {
         return None;
     }
     let mut host = String::with_capacity(input.len());
-    percent::encode(input.as_bytes(), &Set::C0_CONTROL, &mut host);
+    percent::encode(input, &Set::C0_CONTROL, &mut host);
     Some(host)
 }
 

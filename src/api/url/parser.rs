@@ -159,8 +159,7 @@ impl Parser<'_> {
             State::OpaquePath => Ok(self.opaque_path(byte)),
             State::Query => Ok(self.query(byte)),
             State::Fragment => {
-                let rest = &self.input.as_bytes()[self.at..];
-                percent::encode(rest, &Set::FRAGMENT, self.url.fragment.get_or_insert_default());
+                percent::encode(&self.input[self.at..], &Set::FRAGMENT, self.url.fragment.get_or_insert_default());
                 Ok(Step::Done)
             }
         }
@@ -224,9 +223,13 @@ impl Parser<'_> {
 
     fn scheme(&mut self, byte: Option<u8>) -> Result<Step, Failure> {
         match byte {
-            Some(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.') => {
-                self.buffer.push(byte.to_ascii_lowercase().into());
-                Ok(Step::Next(State::Scheme))
+            Some(byte) if is_in_scheme(byte) => {
+                let rest = self.rest();
+                let length = rest.iter().position(|byte| !is_in_scheme(*byte)).unwrap_or(rest.len());
+                self.buffer.push_str(&self.input[self.at..self.at + length]);
+                self.buffer.make_ascii_lowercase();
+                self.at += length;
+                Ok(Step::Again(State::Scheme))
             }
             Some(b':') => Ok(self.end_scheme()),
             _ if self.only.is_none() => {
@@ -340,8 +343,8 @@ impl Parser<'_> {
                 _ if self.saw_password => ("", part),
                 _ => (part, ""),
             };
-            percent::encode(name.as_bytes(), &Set::USERINFO, &mut url.username);
-            percent::encode(password.as_bytes(), &Set::USERINFO, &mut url.password);
+            percent::encode(name, &Set::USERINFO, &mut url.username);
+            percent::encode(password, &Set::USERINFO, &mut url.password);
             return Ok(self.begin(State::Authority));
         }
         if !self.ends_authority(byte) {
@@ -481,7 +484,7 @@ impl Parser<'_> {
             };
             let rest = &self.input.as_bytes()[self.at..];
             let length = rest.iter().position(ends).unwrap_or(rest.len());
-            percent::encode(&rest[..length], &Set::PATH, &mut self.buffer);
+            percent::encode(&self.input[self.at..self.at + length], &Set::PATH, &mut self.buffer);
             self.at += length;
             return Step::Again(State::Path);
         }
@@ -517,7 +520,7 @@ impl Parser<'_> {
             None => return Step::Done,
             Some(b' ') if matches!(self.rest().get(1), Some(b'?' | b'#')) => self.url.path.push_str("%20"),
             Some(b' ') => self.url.path.push(' '),
-            Some(byte) => percent::encode(&[byte], &Set::C0_CONTROL, &mut self.url.path),
+            Some(byte) => percent::encode_bytes(&[byte], &Set::C0_CONTROL, &mut self.url.path),
         }
         Step::Next(State::OpaquePath)
     }
@@ -531,9 +534,13 @@ impl Parser<'_> {
         }
         let set = if self.url.is_special() { &Set::SPECIAL_QUERY } else { &Set::QUERY };
         let part = &self.input[self.from..self.at];
-        percent::encode(part.as_bytes(), set, self.url.query.get_or_insert_default());
+        percent::encode(part, set, self.url.query.get_or_insert_default());
         if byte.is_some() { self.begin_fragment() } else { Step::Done }
     }
+}
+
+fn is_in_scheme(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
 }
 
 /// "Single-dot URL path segment".

@@ -36,8 +36,18 @@ impl Set {
     }
 }
 
-/// "UTF-8 percent-encode": appends `bytes` to `output`. All of `output` stays ASCII.
-pub(super) fn encode(bytes: &[u8], set: &Set, output: &mut String) {
+/// "UTF-8 percent-encode": appends `text` to `output`. All of `output` stays ASCII.
+pub(super) fn encode(text: &str, set: &Set, output: &mut String) {
+    // Most has nothing to encode, and is known to be UTF-8.
+    if text.bytes().any(|byte| set.has(byte)) {
+        encode_bytes(text.as_bytes(), set, output);
+    } else {
+        output.push_str(text);
+    }
+}
+
+/// The same, of a part of a text.
+pub(super) fn encode_bytes(bytes: &[u8], set: &Set, output: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| set.has(*byte)) {

@@ -41,7 +41,7 @@ pub(super) fn set(url: &mut Record, part: &str, text: &str) {
 
 fn userinfo(text: &str) -> String {
     let mut encoded = String::new();
-    percent::encode(text.as_bytes(), &Set::USERINFO, &mut encoded);
+    percent::encode(text, &Set::USERINFO, &mut encoded);
     encoded
 }
 
