@@ -81,6 +81,18 @@
     hash: (record) => StringPrototypeSlice(record[0], record[10] + 1),
   };
 
+  /** The same of what `process` gives. */
+  const members = {
+    protocol: (url) => url.protocol,
+    username: (url) => url.username,
+    password: (url) => url.password,
+    hostname: (url) => url.hostname,
+    port: (url) => url.port,
+    pathname: (url) => url.pathname,
+    search: (url) => url.search,
+    hash: (url) => url.hash,
+  };
+
   /** "Process a URLPatternInit", for a pattern or else for a URL, of which what is absent is `absent`. */
   function process(init, isPattern, absent) {
     const result = {
@@ -312,10 +324,14 @@
     test(input = undefined, baseURL = undefined) {
       if (!(#hash in this)) throw new TypeError("Illegal invocation");
       const given = toInput(input);
-      const url = values(given, baseURL === undefined ? undefined : USVString(baseURL));
-      return url !== undefined && this.#protocol.test(url.protocol) && this.#hostname.test(url.hostname) &&
-        this.#pathname.test(url.pathname) && this.#search.test(url.search) && this.#hash.test(url.hash) &&
-        this.#port.test(url.port) && this.#username.test(url.username) && this.#password.test(url.password);
+      const base = baseURL === undefined ? undefined : USVString(baseURL);
+      const isText = typeof given === "string";
+      const url = isText ? parseStrings(given, base) : values(given, base);
+      const of = isText ? parts : members;
+      return url !== undefined && this.#protocol.testPart(url, of.protocol) &&
+        this.#hostname.testPart(url, of.hostname) && this.#pathname.testPart(url, of.pathname) &&
+        this.#search.testPart(url, of.search) && this.#hash.testPart(url, of.hash) && this.#port.testPart(url, of.port) &&
+        this.#username.testPart(url, of.username) && this.#password.testPart(url, of.password);
     }
 
     exec(input = undefined, baseURL = undefined) {

@@ -292,6 +292,11 @@
       return this.#matchesAll || RegExpPrototypeExec(this.#regexp, input) !== null;
     }
 
+    /** Whether `part(url)` matches; where anything does, it is not cut out of the URL. */
+    testPart(url, part) {
+      return this.#matchesAll || this.test(part(url));
+    }
+
     /** What the groups match, from index 1 on; null if `input` does not match. */
     exec(input) {
       if (this.#text !== undefined) return input === this.#text ? none : null;
