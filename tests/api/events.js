@@ -93,6 +93,29 @@ export const tests = {
     equal(event.currentTarget, null);
     same(event.composedPath(), []);
   },
+  "events share nothing but their getter"() {
+    class Own extends Event {
+      #place = 1;
+      get place() {
+        return this.#place;
+      }
+    }
+    const events = [new Event("a"), new CustomEvent("b", { detail: 1 }), new Own("c", { cancelable: true }), new Own("d")];
+    const times = events.map((event) => event.timeStamp);
+    for (let i = 0; i < 100; i++) new Own("e");
+    same(events.map((event) => event.timeStamp), times);
+    same(events.map((event) => event.type), ["a", "b", "c", "d"]);
+    same(events.map((event) => event.cancelable), [false, false, true, false]);
+    same([events[2].place, Object.getPrototypeOf(events[2]) === Own.prototype], [1, true]);
+    const descriptors = events.map((event) => Object.getOwnPropertyDescriptor(event, "isTrusted"));
+    for (const { get, configurable } of descriptors) ok(get === descriptors[0].get && !configurable);
+  },
+  "an event class without a prototype makes plain events"() {
+    const make = function () {}.bind();
+    equal(Object.getPrototypeOf(Reflect.construct(Event, ["x"], make)), Event.prototype);
+    equal(Object.getPrototypeOf(Event), Function.prototype);
+    throws(TypeError, () => Event("x"));
+  },
   "classes derive from EventTarget, and details come along"() {
     class Bus extends EventTarget {}
     const bus = new Bus();
