@@ -6,9 +6,7 @@ mod legacy;
 use std::ffi::c_void;
 use std::str;
 
-use v8::fast_api::{
-    CFunction, CFunctionInfo, CTypeInfo, FastApiCallbackOptions, FastApiOneByteString, Int64Representation, Type,
-};
+use v8::fast_api::{CFunction, CFunctionInfo, FastApiCallbackOptions, FastApiOneByteString, Int64Representation, Type};
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, ValueViewData, WriteFlags, simdutf};
 
 use self::legacy::{decoder_decode, decoder_new, encoding_of};
@@ -91,13 +89,8 @@ fn fast_utf8_write() -> &'static [CFunction] {
         let text = ValueViewData::OneByte(text.as_bytes());
         value::view_mut(scope, bytes, |_, bytes| write(&text, bytes)).unwrap_or(-1.0)
     }
-    const ARGUMENTS: &[CTypeInfo] = &[
-        Type::V8Value.as_info(),
-        Type::SeqOneByteString.as_info(),
-        Type::V8Value.as_info(),
-        Type::CallbackOptions.as_info(),
-    ];
-    const INFO: &CFunctionInfo = &CFunctionInfo::new(Type::Float64.as_info(), ARGUMENTS, Int64Representation::Number);
+    const INFO: &CFunctionInfo =
+        &CFunctionInfo::new(Type::Float64.as_info(), value::TEXT_AND_VALUE, Int64Representation::Number);
     const { &[CFunction::new(utf8_write as *const c_void, INFO)] }
 }
 

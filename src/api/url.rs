@@ -12,9 +12,7 @@ mod set;
 use std::borrow::Cow;
 use std::ffi::c_void;
 
-use v8::fast_api::{
-    CFunction, CFunctionInfo, CTypeInfo, FastApiCallbackOptions, FastApiOneByteString, Int64Representation, Type,
-};
+use v8::fast_api::{CFunction, CFunctionInfo, FastApiCallbackOptions, FastApiOneByteString, Int64Representation, Type};
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, ValueView, ValueViewData};
 
 use self::form::{form_decode, form_encode, form_parse};
@@ -66,13 +64,8 @@ fn fast_url_is_plain() -> &'static [CFunction] {
         let text = Some(text.as_bytes()).filter(|text| text.len() <= LONGEST);
         text.and_then(plain::offsets).is_some_and(|offsets| write_offsets(scope, places, offsets))
     }
-    const ARGUMENTS: &[CTypeInfo] = &[
-        Type::V8Value.as_info(),
-        Type::SeqOneByteString.as_info(),
-        Type::V8Value.as_info(),
-        Type::CallbackOptions.as_info(),
-    ];
-    const INFO: &CFunctionInfo = &CFunctionInfo::new(Type::Bool.as_info(), ARGUMENTS, Int64Representation::Number);
+    const INFO: &CFunctionInfo =
+        &CFunctionInfo::new(Type::Bool.as_info(), value::TEXT_AND_VALUE, Int64Representation::Number);
     const { &[CFunction::new(url_is_plain as *const c_void, INFO)] }
 }
 

@@ -2,9 +2,18 @@
 
 use std::borrow::Cow;
 
+use v8::fast_api::{CTypeInfo, Type};
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
 use crate::runtime;
+
+/// What a fast API call takes after its receiver: a string that is one piece of Latin-1, and any value.
+pub(super) const TEXT_AND_VALUE: &[CTypeInfo] = &[
+    Type::V8Value.as_info(),
+    Type::SeqOneByteString.as_info(),
+    Type::V8Value.as_info(),
+    Type::CallbackOptions.as_info(),
+];
 
 /// Room on the stack for strings that need not reach the heap.
 pub(super) type Buffer = [std::mem::MaybeUninit<u8>; 512];

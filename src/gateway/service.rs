@@ -29,6 +29,7 @@ use crate::event::{
     BodyError, ErrorCode, Event, Fault, Fetch, Fields, Reply, RequestBody, RequestHead, Response, ResponseBody,
     is_null_body,
 };
+use crate::plan::Level;
 
 /// Fields that end at this connection (RFC 9110 §7.6.1), `trailer` among them: apps have no trailers.
 static HOP_BY_HOP: [HeaderName; 7] = [
@@ -248,6 +249,9 @@ fn respond(flight: Box<Flight>, response: Response) -> Response<Outbound> {
         return refuse(flight, ErrorCode::AppError.into());
     }
     let Some(named) = named_by_connection(&fields) else {
+        let app = flight.app().map(|app| &*app.app.name);
+        let message = format!("the response's Connection names more than {NAMED} fields");
+        flight.connection.shared.logs.gateway(Level::Error, Some(&flight.id), app, &message);
         flight.abort(ErrorCode::AppError);
         return refuse(flight, ErrorCode::AppError.into());
     };

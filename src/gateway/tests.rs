@@ -136,6 +136,8 @@ fn requests_are_refused_with_a_code_and_a_body() {
         assert!(response.contains("\r\ncontent-type: application/json\r\n"), "{response}");
         assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
     }
+    let why = "the response's Connection names more than 100 fields";
+    assert!(server.lines().iter().any(|line| line["message"] == why && line["app"] == "shop"));
     let lines = server.access_lines();
     let logged: Vec<_> = lines.iter().map(|line| (line["status"].to_string(), line["error"].as_str())).collect();
     let expected: Vec<_> = table.iter().map(|(_, status, name)| ((*status).to_owned(), Some(*name))).collect();
