@@ -96,9 +96,8 @@ fn a_text_without_end_is_parked() {
 
 #[test]
 fn memory_of_a_parked_thread_counts_for_its_app() {
-    // So much that CPU time is what it runs out of first.
-    let limits = format!(r#"{LIMITS} memory="2GiB""#);
-    let nano = is_parked(&limits, r#""x".repeat(2 ** 28).replaceAll("x", "yy");"#);
+    let script = format!("const kept = new Array(2 ** 24).fill(0.5); {ENDLESS}");
+    let nano = is_parked(r#"cpu="2s" wall="25s" memory="1GiB""#, &script);
     assert!(nano.metric("nano_isolate_memory_bytes", &[("app", "bad")]) > f64::from(100 << 20));
 }
 
