@@ -36,6 +36,10 @@ pub(super) fn route(
     if head.method == Method::CONNECT || head.method == Method::TRACE || head.method.as_str() == "TRACK" {
         return Err(Refusal::method());
     }
+    // An HTTP/1 parser takes it off; HTTP/2 forbids it (RFC 9113 §8.2.1).
+    if head.version == Version::HTTP_2 && head.fields.iter().any(|(_, value)| is_padded(value.as_bytes())) {
+        return Err(ErrorCode::BadRequest.into());
+    }
     let host = host?;
     // `OPTIONS *` asks about the server, which is no app: refused, as nginx does.
     if !target.starts_with('/') {
@@ -106,6 +110,10 @@ pub(super) fn path_and_query(head: &Head) -> &str {
 fn same(a: &str, b: &str) -> bool {
     let bare = |host: &str| host.strip_suffix(":80").unwrap_or(host).len();
     a.as_bytes()[..bare(a)].eq_ignore_ascii_case(&b.as_bytes()[..bare(b)])
+}
+
+fn is_padded(value: &[u8]) -> bool {
+    [value.first(), value.last()].into_iter().flatten().any(|byte| matches!(byte, b' ' | b'\t'))
 }
 
 /// Bytes of the request line and the field lines, near enough for a limit.

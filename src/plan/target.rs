@@ -93,9 +93,10 @@ fn check_port(text: &str) -> Result<(), HostError> {
 /// A request's path, without its query, in the form that routing compares: percent-decoded, then free of dot segments
 /// (RFC 3986 §5.2.4). Doing it again changes nothing.
 ///
-/// What stays encoded, in upper case, is what would mean something else decoded: `%2F`, which is data and no
-/// separator; `%25`, lest what follows it be decoded again; and bytes that are no UTF-8. A `%` before anything but two
-/// hexadecimal digits is data and becomes `%25`.
+/// A backslash is a slash, as in the URL that the app sees (URL Standard §4.4). What stays encoded, in upper case, is
+/// what would mean something else decoded: `%2F` and `%5C`, which are data and no separators; `%25`, lest what follows
+/// it be decoded again; and bytes that are no UTF-8. A `%` before anything but two hexadecimal digits is data and
+/// becomes `%25`.
 ///
 /// # Errors
 /// Where it does not begin with a slash, or holds a NUL.
@@ -107,7 +108,7 @@ pub fn normalize_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
     for byte in raw.bytes() {
         match byte {
             0 => return Err(PathError::Nul),
-            b'%' => encoded = true,
+            b'%' | b'\\' => encoded = true,
             // A segment that begins with a dot may be one to remove.
             b'.' => dots |= last == b'/',
             _ => {}
@@ -131,13 +132,14 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, PathError> {
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
         if byte != b'%' {
-            bytes.push(byte);
+            bytes.push(if byte == b'\\' { b'/' } else { byte });
             continue;
         }
         let digits = after.first_chunk::<2>().and_then(|[high, low]| Some(hex(*high)? << 4 | hex(*low)?));
         match digits {
             Some(0) => return Err(PathError::Nul),
             Some(b'/') => bytes.extend(b"%2F"),
+            Some(b'\\') => bytes.extend(b"%5C"),
             None | Some(b'%') => bytes.extend(b"%25"),
             Some(byte) => bytes.push(byte),
         }
@@ -229,7 +231,10 @@ mod tests {
             ("/café", "/café"),
             ("/%ff%fe", "/%FF%FE"),
             ("/%c3", "/%C3"),
-            ("/%5c", "/\\"),
+            ("/%5c", "/%5C"),
+            ("/a\\b", "/a/b"),
+            ("/a\\..\\b\\", "/b/"),
+            ("/\\%2e./b", "/b"),
             ("/%0a", "/\n"),
         ] {
             assert_eq!(normalize_path(raw).as_deref(), Ok(normal), "{raw}");
@@ -318,7 +323,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn normalising_a_path_twice_changes_nothing(raw in "/([/.%]|%[0-9a-fA-F]{2}|\\PC){0,24}") {
+        fn normalising_a_path_twice_changes_nothing(raw in "/([/.%\\\\]|%[0-9a-fA-F]{2}|\\PC){0,24}") {
             if let Ok(once) = normalize_path(&raw) {
                 let has_dots = once.split('/').any(|segment| matches!(segment, "." | ".."));
                 prop_assert!(!has_dots, "{once}");

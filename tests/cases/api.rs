@@ -7,7 +7,9 @@ use crate::support::Setup;
 #[test]
 fn the_web_platform_does_what_its_standards_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api");
-    let nano = Setup::new().config(&format!("app \"api\" {folder:?} {{ host \"api.test\"; }}\n")).start();
+    let nano = Setup::new()
+        .config(&format!("app \"api\" {folder:?} {{ host \"api.test\"; limits wall=\"120s\"; }}\n"))
+        .start();
     let mut failures = Vec::new();
     let mut passed = 0;
     for entry in std::fs::read_dir(&folder).unwrap() {

@@ -126,7 +126,7 @@ fn bodies_on_their_way_out_count_as_the_app_s_memory() {
         upstream.url("/")
     );
     let nano = Setup::new()
-        .app("a", "fetch { allow \"127.0.0.1\"; }; limits memory=\"64MiB\" wall=\"10s\"", &answers(&expression))
+        .app("a", "fetch { allow \"127.0.0.1\"; }; limits memory=\"64MiB\" wall=\"60s\"", &answers(&expression))
         .app("neighbour", "", &says("well"))
         .start();
     let answer = nano.get("a", "/");

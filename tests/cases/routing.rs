@@ -91,6 +91,8 @@ fn matching_decodes_the_path_and_removes_its_dot_segments() {
         ("/x/%2e%2E/api/y", "api"),
         ("/api/../x", "rest"),
         ("/api%2Fx", "rest"), // an encoded slash is data
+        ("/x\\..\\api\\y", "api"),
+        ("/api%5Cx", "rest"),
         ("/api/..%2f..%2fx", "api"),
     ] {
         assert_eq!(ask(&nano, "any.test", target), app, "{target}");

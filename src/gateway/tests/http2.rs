@@ -43,6 +43,10 @@ fn http_2_is_spoken_by_prior_knowledge() {
         assert!(response.collect().await.is_err());
         let big = Request::get(uri("/app/hello")).header("x-big", "x".repeat(9000)).body(Full::default()).unwrap();
         assert_eq!(ask(big).await.unwrap().status(), 431);
+        for padded in [" x", "x ", "\tx", " "] {
+            let padded = Request::get(uri("/app/hello")).header("x-padded", padded).body(Full::default()).unwrap();
+            assert_eq!(ask(padded).await.unwrap().status(), 400);
+        }
         let never = ask(Request::get(uri("/app/never")).body(Full::default()).unwrap());
         let asked = server.script.arrived() + 1;
         let never = tokio::spawn(never);
