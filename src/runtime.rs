@@ -14,6 +14,7 @@ mod extension;
 mod fatal;
 mod faults;
 mod fetches;
+mod icu;
 mod limits;
 mod mailbox;
 mod memory;

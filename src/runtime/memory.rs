@@ -54,7 +54,7 @@ impl Buffers {
     }
 
     /// Whether `bytes` more would fit.
-    fn has_room(&self, bytes: usize) -> bool {
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.used.load(Ordering::Relaxed).saturating_add(bytes) <= self.limit.load(Ordering::Relaxed)
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use super::icu;
+
 /// Takes the tasks V8 posts for one isolate, from any thread.
 pub(super) trait TaskSink: Send + Sync {
     /// Has the isolate's thread run `task` once `delay` is over.
@@ -85,7 +87,7 @@ pub(super) fn initialize(max_wasm_memory: usize) -> Foreground {
         "--stack-size=984".to_owned(),
     ];
     v8::V8::set_flags_from_string(&flags.join(" "));
-    v8::icu::set_common_data_78(deno_core_icudata::ICU_DATA).expect("the ICU data is of the version V8 was built with");
+    icu::initialize();
     let foreground = Foreground::default();
     let platform = v8::new_custom_platform(1, false, cfg!(test), foreground.clone()).make_shared();
     v8::V8::initialize_platform(platform);

@@ -113,6 +113,14 @@ fn a_body_read_whole_counts() {
     never_gets_the_memory(script);
 }
 
+/// ICU has it before V8 does: 300 MB that no limit of V8's ever saw.
+#[test]
+fn a_text_that_grows_as_it_is_normalised_ends() {
+    let (nano, answer) = beside_a_neighbour(MEMORY, r#""\uFDFA".repeat(2 ** 23).normalize("NFKC");"#);
+    answer.fails(500, "app_error");
+    assert!(nano.output().contains("Internal error. Icu error."));
+}
+
 #[test]
 fn memory_that_is_given_up_again_is_no_fault() {
     let (_, answer) = beside_a_neighbour(
