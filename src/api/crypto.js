@@ -3,8 +3,10 @@
 
 (function (nano) {
   const { ops, DOMException, QuotaExceededError } = nano;
-  const { ArrayBufferIsView, TypeError, TypedArrayPrototypeGetByteLength, TypedArrayPrototypeGetSymbolToStringTag } =
-    nano.primordials;
+  const {
+    ArrayBufferIsView, StringPrototypeSlice, TypeError, TypedArrayPrototypeGetByteLength,
+    TypedArrayPrototypeGetSymbolToStringTag,
+  } = nano.primordials;
   const { defineInterface, requireArguments } = nano.webidl;
 
   const internal = { __proto__: null };
@@ -14,6 +16,12 @@
     Uint32Array: true, BigInt64Array: true, BigUint64Array: true,
   };
   const QUOTA = 65536;
+
+  /** Of a UUID. */
+  const LENGTH = 36;
+  /** UUIDs, one behind the other, and where the first is that nobody has been given. */
+  let uuids = "";
+  let next = 0;
 
   class Crypto {
     #subtle = nano.subtleCrypto;
@@ -49,7 +57,13 @@
 
     randomUUID() {
       if (!(#subtle in this)) throw new TypeError("Illegal invocation");
-      return ops.random_uuid();
+      if (next === uuids.length) {
+        uuids = ops.random_uuids();
+        next = 0;
+      }
+      const start = next;
+      next += LENGTH;
+      return StringPrototypeSlice(uuids, start, next);
     }
   }
   defineInterface(Crypto);
