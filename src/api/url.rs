@@ -12,7 +12,7 @@ mod set;
 use std::borrow::Cow;
 use std::ffi::c_void;
 
-use v8::fast_api::{CFunction, CFunctionInfo, FastApiCallbackOptions, FastApiOneByteString, Int64Representation, Type};
+use v8::fast_api::{CFunction, CFunctionInfo, FastApiOneByteString, Int64Representation, Type};
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, ValueView, ValueViewData};
 
 use self::form::{form_decode, form_encode, form_parse};
@@ -48,21 +48,14 @@ fn url_is_plain(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_
         ValueViewData::OneByte(text) => plain::offsets(text),
         ValueViewData::TwoByte(_) => None,
     };
-    rv.set_bool(offsets.is_some_and(|offsets| write_offsets(scope, args.get(1), offsets)));
+    rv.set_bool(offsets.is_some_and(|offsets| write_offsets(args.get(1), offsets)));
 }
 
 /// The same for a string that is one piece of Latin-1, as most are.
 fn fast_url_is_plain() -> &'static [CFunction] {
-    extern "C" fn url_is_plain(
-        _this: Local<'_, Value>,
-        text: &FastApiOneByteString,
-        places: Local<'_, Value>,
-        options: &FastApiCallbackOptions<'_>,
-    ) -> bool {
-        // SAFETY: the options are those V8 has just called with.
-        v8::callback_scope!(unsafe scope, options);
+    extern "C" fn url_is_plain(_this: Local<'_, Value>, text: &FastApiOneByteString, places: Local<'_, Value>) -> bool {
         let text = Some(text.as_bytes()).filter(|text| text.len() <= LONGEST);
-        text.and_then(plain::offsets).is_some_and(|offsets| write_offsets(scope, places, offsets))
+        text.and_then(plain::offsets).is_some_and(|offsets| write_offsets(places, offsets))
     }
     const INFO: &CFunctionInfo =
         &CFunctionInfo::new(Type::Bool.as_info(), value::TEXT_AND_VALUE, Int64Representation::Number);
@@ -146,7 +139,7 @@ fn return_url(
     let Some(href) = v8::String::new_from_one_byte(scope, href.as_bytes(), v8::NewStringType::Normal) else {
         return false;
     };
-    let is_written = write_offsets(scope, args.get(index), offsets);
+    let is_written = write_offsets(args.get(index), offsets);
     if is_written {
         rv.set(href.into());
     }
@@ -154,8 +147,8 @@ fn return_url(
 }
 
 /// False if `places` is no view.
-fn write_offsets(scope: &mut PinScope<'_, '_>, places: Local<'_, Value>, offsets: Offsets) -> bool {
-    let written = value::view_mut(scope, places, |_, bytes| {
+fn write_offsets(places: Local<'_, Value>, offsets: Offsets) -> bool {
+    let written = value::view_mut(places, |bytes| {
         for (place, offset) in bytes.as_chunks_mut().0.iter_mut().zip(offsets) {
             *place = (offset as u32).to_ne_bytes();
         }

@@ -8,12 +8,8 @@ use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 use crate::runtime;
 
 /// What a fast API call takes after its receiver: a string that is one piece of Latin-1, and any value.
-pub(super) const TEXT_AND_VALUE: &[CTypeInfo] = &[
-    Type::V8Value.as_info(),
-    Type::SeqOneByteString.as_info(),
-    Type::V8Value.as_info(),
-    Type::CallbackOptions.as_info(),
-];
+pub(super) const TEXT_AND_VALUE: &[CTypeInfo] =
+    &[Type::V8Value.as_info(), Type::SeqOneByteString.as_info(), Type::V8Value.as_info()];
 
 /// Room on the stack for strings that need not reach the heap.
 pub(super) type Buffer = [std::mem::MaybeUninit<u8>; 512];
@@ -78,7 +74,7 @@ pub(super) fn bytes_mut<R>(
     index: i32,
     write: impl FnOnce(&mut PinScope<'_, '_>, &mut [u8]) -> R,
 ) -> Option<R> {
-    let written = view_mut(scope, args.get(index), write);
+    let written = view_mut(args.get(index), |bytes| write(scope, bytes));
     if written.is_none() {
         throw_type_error(scope, "not a view of bytes");
     }
@@ -86,22 +82,18 @@ pub(super) fn bytes_mut<R>(
 }
 
 /// The same with a value, and nothing thrown. Nothing is allocated on V8's heap either.
-pub(super) fn view_mut<R>(
-    scope: &mut PinScope<'_, '_>,
-    value: Local<'_, Value>,
-    write: impl FnOnce(&mut PinScope<'_, '_>, &mut [u8]) -> R,
-) -> Option<R> {
-    // Or else `data` would have to move it off V8's heap, where a collection could move it.
+pub(super) fn view_mut<R>(value: Local<'_, Value>, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+    // Or else it would be a copy that is changed.
     const { assert!(v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP == 0) };
     let view = Local::<v8::ArrayBufferView>::try_from(value).ok()?;
-    let length = view.byte_length();
+    // SAFETY: no bytes are copied into the empty slice, as none are on V8's heap.
+    let (data, length) = unsafe { view.get_contents_raw_parts(&mut []) };
     if length == 0 {
-        return Some(write(scope, &mut []));
+        return Some(write(&mut []));
     }
-    let data = view.data().cast::<u8>();
     // SAFETY: `data` is the start of the view's `length` bytes, in a buffer that the value keeps alive and that only
     // this thread reaches: shared buffers are off, and no script runs that could detach it.
-    Some(write(scope, unsafe { std::slice::from_raw_parts_mut(data, length) }))
+    Some(write(unsafe { std::slice::from_raw_parts_mut(data, length) }))
 }
 
 /// Returns `text` to the script; a `RangeError` if V8 cannot hold a string so long.

@@ -95,7 +95,7 @@ unsafe extern "C" fn allocate(buffers: &Buffers, bytes: usize) -> *mut c_void {
         buffers.refused.store(true, Ordering::Relaxed);
         return std::ptr::null_mut();
     }
-    let allocate = if buffers.unzeroed.swap(false, Ordering::Relaxed) { alloc::alloc } else { alloc::alloc_zeroed };
+    let allocate = if buffers.unzeroed.load(Ordering::Relaxed) { alloc::alloc } else { alloc::alloc_zeroed };
     // SAFETY: the layout is not empty; a null answer is V8's to handle.
     let data = layout(bytes).map_or(std::ptr::null_mut(), |layout| unsafe { allocate(layout) });
     if data.is_null() {
@@ -139,13 +139,12 @@ unsafe extern "C" fn drop_buffers(buffers: *const Buffers) {
 /// for this world. It would wait for 64 MiB of them: what decides is how much of its own heap is new, and a chunk of a
 /// stream takes nearly nothing there. In that time no buffer comes back while it is still in a cache.
 pub(crate) fn hasten_collection(scope: &mut v8::PinScope<'_, '_>, bytes: usize) {
-    let buffers = Arc::clone(&super::state::of(scope).worker.buffers);
-    buffers.hasten_collection(scope, bytes);
+    super::state::of(scope).worker.buffers.hasten_collection(scope, bytes);
 }
 
 /// A `Uint8Array` of a copy of `data`; `None` if the isolate's limit leaves no room.
 pub(crate) fn bytes<'s>(scope: &mut v8::PinScope<'s, '_>, data: &[u8]) -> Option<v8::Local<'s, v8::Uint8Array>> {
-    let buffer = buffer(scope, data.len(), false)?;
+    let buffer = buffer(scope, data.len())?;
     if let Some(start) = buffer.data() {
         // SAFETY: the buffer has `data.len()` bytes from `start`, and nobody else has it yet.
         unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), start.as_ptr().cast(), data.len()) };
@@ -153,25 +152,29 @@ pub(crate) fn bytes<'s>(scope: &mut v8::PinScope<'s, '_>, data: &[u8]) -> Option
     v8::Uint8Array::new(scope, buffer, 0, data.len())
 }
 
-/// A `Uint8Array` of `length` bytes, zeros until `fill` changes them; `None` if the isolate's limit leaves no room.
+/// A `Uint8Array` of `length` bytes. `fill`, which reads none of them, says how many it has written; the rest are zeros.
+/// `None` if the isolate's limit leaves no room.
 pub(crate) fn bytes_with<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     length: usize,
-    fill: impl FnOnce(&mut v8::PinScope<'s, 'i>, &mut [u8]),
+    fill: impl FnOnce(&mut v8::PinScope<'s, 'i>, &mut [u8]) -> usize,
 ) -> Option<v8::Local<'s, v8::Uint8Array>> {
-    let buffer = buffer(scope, length, true)?;
+    let buffer = buffer(scope, length)?;
     if let Some(start) = buffer.data() {
         // SAFETY: the buffer has `length` bytes from `start`, and nobody else has it yet.
-        fill(scope, unsafe { std::slice::from_raw_parts_mut(start.as_ptr().cast(), length) });
+        let bytes = unsafe { std::slice::from_raw_parts_mut(start.as_ptr().cast(), length) };
+        let written = fill(scope, bytes);
+        bytes[written..].fill(0);
     }
     v8::Uint8Array::new(scope, buffer, 0, length)
 }
 
-/// A buffer of `length` bytes, which are zeros if they are `zeroed`, and are otherwise to be written before anybody sees
-/// them; `None` if the isolate's limit leaves no room. (V8's own way to make a buffer ends the process where the allocator
-/// refuses.) Made by V8, it counts towards its next collection of young garbage, as a buffer of ours would not.
-fn buffer<'s>(scope: &mut v8::PinScope<'s, '_>, length: usize, zeroed: bool) -> Option<v8::Local<'s, v8::ArrayBuffer>> {
-    let buffers = Arc::clone(&super::state::of(scope).worker.buffers);
+/// A buffer of `length` bytes, to be written before anybody sees them: they are what somebody else left there. `None` if the
+/// isolate's limit leaves no room. (V8's own way to make a buffer ends the process where the allocator refuses.) Made by V8,
+/// it counts towards its next collection of young garbage, as a buffer of ours would not.
+fn buffer<'s>(scope: &mut v8::PinScope<'s, '_>, length: usize) -> Option<v8::Local<'s, v8::ArrayBuffer>> {
+    let state = super::state::of(scope);
+    let buffers = &state.worker.buffers;
     if !buffers.has_room(length) {
         scope.low_memory_notification();
         if !buffers.has_room(length) {
@@ -179,8 +182,8 @@ fn buffer<'s>(scope: &mut v8::PinScope<'s, '_>, length: usize, zeroed: bool) -> 
         }
     }
     buffers.hasten_collection(scope, length);
-    // The allocation of this very buffer takes it, and no other comes before.
-    buffers.unzeroed.store(!zeroed, Ordering::Relaxed);
+    // What V8 allocates meanwhile is this very buffer, be it that it tries again after a collection.
+    buffers.unzeroed.store(true, Ordering::Relaxed);
     let buffer = v8::ArrayBuffer::new(scope, length);
     buffers.unzeroed.store(false, Ordering::Relaxed);
     Some(buffer)
