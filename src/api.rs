@@ -88,6 +88,7 @@ const PARTS: &[Part] = &[
         operations: &["reportError"],
         inherited: &["addEventListener", "dispatchEvent", "removeEventListener"],
         members: &["abort", "events", "fetchEvents"],
+        ..Part::NONE
     },
     Part {
         scripts: &[
@@ -228,6 +229,7 @@ const PARTS: &[Part] = &[
         members: &["crypto", "cryptoAlgorithms", "cryptoHashes"],
         ..Part::NONE
     },
+    Part { scripts: &[extension!("wasm_objects")], late: &["WebAssembly"], ..Part::NONE },
     Part { scripts: &[extension!("crypto/digest_stream", crypto::sha::OPS)], members: &["DigestStream"], ..Part::NONE },
 ];
 

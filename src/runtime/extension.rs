@@ -31,13 +31,17 @@ pub struct Part {
     pub operations: &'static [&'static str],
     /// Operations that the global scope inherits from one of the interfaces.
     pub inherited: &'static [&'static str],
+    /// Namespaces that V8 makes with each context, and so no snapshot has. They find V8's own in `nano.entry`, and expose
+    /// what takes its place.
+    pub late: &'static [&'static str],
     /// What they leave in `nano` for other scripts.
     pub members: &'static [&'static str],
 }
 
 impl Part {
     /// Nothing.
-    pub const NONE: Self = Self { scripts: &[], interfaces: &[], operations: &[], inherited: &[], members: &[] };
+    pub const NONE: Self =
+        Self { scripts: &[], interfaces: &[], operations: &[], inherited: &[], late: &[], members: &[] };
 }
 
 /// One script of the platform and its native functions.

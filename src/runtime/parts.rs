@@ -34,13 +34,36 @@ pub(super) fn announce(scope: &mut v8::PinScope<'_, '_>, platform: &Platform, na
             for name in names {
                 let hidden = part.interfaces.contains(name);
                 let attributes = if hidden { PropertyAttribute::DONT_ENUM } else { PropertyAttribute::NONE };
-                // Not `nano`: V8 keeps this with the isolate, and it would keep the realm there too.
-                let (name, data) = (extension::string(scope, name).into(), v8::undefined(scope).into());
-                let (reading, writing) = (SideEffectType::HasSideEffect, SideEffectType::HasSideEffect);
-                holder.set_lazy_data_property_with_data(scope, name, look, data, attributes, reading, writing);
+                let name = extension::string(scope, name);
+                define(scope, holder, name, attributes);
             }
         }
     }
+}
+
+/// Gives the parts' names for what V8 has just made with the current context, and `entry` what those were for.
+pub(super) fn announce_late(scope: &mut v8::PinScope<'_, '_>, entry: Local<'_, v8::Object>) {
+    let Some(parts) = scope.get_slot::<Parts>().copied() else { return };
+    let global = scope.get_current_context().global(scope);
+    for name in parts.platform.parts.iter().flat_map(|part| part.late) {
+        let name = extension::string(scope, name);
+        let own = global.get(scope, name.into()).expect("no app has run that could have changed it");
+        entry.set(scope, name.into(), own);
+        define(scope, global, name, PropertyAttribute::DONT_ENUM);
+    }
+}
+
+/// Defines a property whose value is looked for when it is first read.
+fn define(
+    scope: &mut v8::PinScope<'_, '_>,
+    holder: Local<'_, v8::Object>,
+    name: Local<'_, v8::String>,
+    attributes: PropertyAttribute,
+) {
+    // Not `nano`: V8 keeps this with the isolate, and it would keep the realm there too.
+    let data = v8::undefined(scope).into();
+    let (reading, writing) = (SideEffectType::HasSideEffect, SideEffectType::HasSideEffect);
+    holder.set_lazy_data_property_with_data(scope, name.into(), look, data, attributes, reading, writing);
 }
 
 /// Under what a global object has the `nano` of its realm. No script sees it.
@@ -78,8 +101,8 @@ impl Parts {
         let text = name.to_rust_string_lossy(scope);
         let internal = holder == nano;
         let names = |part: &'static Part| match internal {
-            true => [part.members, &[], &[]],
-            false => [part.interfaces, part.operations, part.inherited],
+            true => [part.members, &[], &[], &[]],
+            false => [part.interfaces, part.operations, part.inherited, part.late],
         };
         let index =
             self.platform.parts.iter().position(|part| names(part).into_iter().flatten().any(|name| *name == text));

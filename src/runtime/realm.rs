@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::modules::Modules;
 use super::worker::Worker;
-use super::{RuntimeInner, compilations, memory, modules, rejections, snapshot};
+use super::{RuntimeInner, compilations, memory, modules, parts, rejections, snapshot};
 
 /// Young generation of every isolate: small, for there are many; objects that live pass on soon.
 const YOUNG_GENERATION: usize = 6 << 20;
@@ -125,6 +125,7 @@ fn complete(scope: &mut v8::PinScope<'_, '_>, entry: v8::Local<'_, v8::Object>) 
     let constructor = global.get(scope, late).expect("no app has run that could have changed it");
     let kept = entry.get(scope, kept).and_then(|kept| v8::Local::<v8::Object>::try_from(kept).ok());
     kept.expect("the platform's scripts define it").set(scope, late, constructor);
+    parts::announce_late(scope, entry);
 }
 
 fn function(
