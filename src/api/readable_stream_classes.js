@@ -252,22 +252,34 @@
 
   /** §4.4.3 "read request": that of `read()`. */
   class ReadRequest {
-    #capability = newPromise();
+    /** Settled from the start if the answer comes before anybody has asked for it: a queued chunk costs no functions. */
+    #promise = undefined;
+    #capability = undefined;
 
     get promise() {
-      return this.#capability.promise;
+      if (this.#promise === undefined) {
+        this.#capability = newPromise();
+        this.#promise = this.#capability.promise;
+      }
+      return this.#promise;
     }
 
     chunk(value) {
-      this.#capability.resolve({ value, done: false });
+      this.#resolve({ value, done: false });
     }
 
     close() {
-      this.#capability.resolve({ value: undefined, done: true });
+      this.#resolve({ value: undefined, done: true });
+    }
+
+    #resolve(result) {
+      if (this.#capability === undefined) this.#promise = PromiseResolve(result);
+      else this.#capability.resolve(result);
     }
 
     error(error) {
-      this.#capability.reject(error);
+      if (this.#capability === undefined) this.#promise = PromiseReject(error);
+      else this.#capability.reject(error);
     }
   }
 

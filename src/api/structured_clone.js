@@ -52,6 +52,12 @@
     }
   }
 
+  /** §2.7.3, on platform objects: what stands for one in the copy; undefined if there is none to be had. */
+  const copyOf = (object) => kindOf(serializable, object)?.copy(object);
+
+  /** §2.7.3 StructuredSerialize, and §2.7.6 StructuredDeserialize: the copy of `value`. */
+  const clone = (value) => ops.structured_clone(value, fail, isPlatformObject, copyOf);
+
   /**
    * §2.7.7 StructuredSerializeWithTransfer, and §2.7.8 StructuredDeserializeWithTransfer: the copy of `value`, and what
    * is in the place of the objects transferred, but for buffers.
@@ -74,16 +80,15 @@
       if (ArrayBufferPrototypeGetDetached(buffers[i])) fail("an ArrayBuffer of the transfer list is detached");
     }
 
-    /** §2.7.3, on platform objects: what stands for one in the copy; undefined if there is none to be had. */
     const copy = (object) => {
       for (let i = 0; i < others.length; i++) if (others[i].object === object) return others[i].successor;
-      return kindOf(serializable, object)?.copy(object);
+      return copyOf(object);
     };
     /** Between both halves. One may be in the way of the next: a TransformStream and a side of it. */
     const move = () => {
       for (let i = 0; i < others.length; i++) others[i].move();
     };
-    const result = ops.structured_clone(value, arrayFromList(buffers), fail, isPlatformObject, copy, move);
+    const result = ops.structured_clone(value, fail, isPlatformObject, copy, arrayFromList(buffers), move);
     const successors = newList();
     for (let i = 0; i < others.length; i++) push(successors, others[i].successor);
     return { value: result, successors };
@@ -104,9 +109,9 @@
     structuredClone(value, options = undefined) {
       requireGlobal(this);
       requireArguments(arguments.length, 1, "structuredClone");
+      if (options !== undefined) return transfer(value, toOptions(options)).value;
       // Most primitives are their own copies: no serialiser is asked.
-      if (options === undefined && !isObject(value) && typeof value !== "symbol") return value;
-      return transfer(value, toOptions(options)).value;
+      return isObject(value) || typeof value === "symbol" ? clone(value) : value;
     },
   };
 
@@ -119,8 +124,7 @@
     return copy;
   }
 
-  /** StructuredSerialize and StructuredDeserialize. */
-  nano.structuredClone = (value) => transfer(value, newList()).value;
+  nano.structuredClone = clone;
   nano.serializable = (is, copy) => push(serializable, { is, copy });
   nano.transferable = (kind) => push(transferable, kind);
   nano.structured = { __proto__: null, transfer, toTransferList, toOptions, fail };

@@ -1,7 +1,6 @@
 //! `structuredClone` over V8's serialiser, whose format never leaves the call.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 
 use v8::{
     ArrayBuffer, FunctionCallbackArguments, Global, Local, PinScope, ReturnValue, Value, ValueDeserializer,
@@ -14,38 +13,33 @@ use crate::runtime::Op;
 /// The native functions of `structured_clone.js`.
 pub const OPS: &[Op] = crate::ops![structured_clone];
 
-/// `structured_clone(value, buffers, fail, is_platform_object, copy, move)`: a deep copy. `buffers` are ArrayBuffers to move,
-/// checked by the script; `fail(message)` throws what a value that cannot be cloned throws; `is_platform_object(object)`
-/// says which objects V8 would take for plain ones, and `copy(object)` gives a copy of such an object or `undefined`.
+/// `structured_clone(value, fail, is_platform_object, copy)`: a deep copy. `fail(message)` throws what a value that cannot
+/// be cloned throws; `is_platform_object(object)` says which objects V8 would take for plain ones, and `copy(object)` gives
+/// a copy of such an object or `undefined`.
+///
+/// With `buffers` and `move` behind them, what is transferred: `buffers` are ArrayBuffers to move, checked by the script;
 /// `move()` transfers what else is to be, once the value is serialised.
 fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let (Ok(list), Ok(fail), Ok(is_platform_object), Ok(copy), Ok(move_others)) = (
-        Local::<v8::Array>::try_from(args.get(1)),
+    let (Ok(fail), Ok(is_platform_object), Ok(copy)) = (
+        Local::<v8::Function>::try_from(args.get(1)),
         Local::<v8::Function>::try_from(args.get(2)),
         Local::<v8::Function>::try_from(args.get(3)),
-        Local::<v8::Function>::try_from(args.get(4)),
-        Local::<v8::Function>::try_from(args.get(5)),
     ) else {
-        return value::throw_type_error(scope, "not a list and four functions");
+        return value::throw_type_error(scope, "not three functions");
     };
     let mut buffers = Vec::new();
-    for index in 0..list.length() {
-        let buffer = list.get_index(scope, index).and_then(|buffer| Local::<ArrayBuffer>::try_from(buffer).ok());
-        let Some(buffer) = buffer else { return value::throw_type_error(scope, "not an ArrayBuffer") };
-        buffers.push(buffer);
+    if let Ok(list) = Local::<v8::Array>::try_from(args.get(4)) {
+        for index in 0..list.length() {
+            let buffer = list.get_index(scope, index).and_then(|buffer| Local::<ArrayBuffer>::try_from(buffer).ok());
+            let Some(buffer) = buffer else { return value::throw_type_error(scope, "not an ArrayBuffer") };
+            buffers.push(buffer);
+        }
     }
 
     let context = scope.get_current_context();
-    let plain = v8::Object::new(scope).get_prototype(scope).map(|prototype| Global::new(scope, prototype));
+    let Some(plain) = v8::Object::new(scope).get_prototype(scope) else { return };
     let (copies, modules) = (Copies::default(), Modules::default());
-    let writer = Writer {
-        fail: Global::new(scope, fail),
-        is_platform_object: Global::new(scope, is_platform_object),
-        copy: Global::new(scope, copy),
-        copies: copies.clone(),
-        modules: modules.clone(),
-        plain,
-    };
+    let writer = Writer { fail, is_platform_object, copy, copies: &copies, modules: &modules, plain };
     let serializer = ValueSerializer::new(scope, Box::new(writer));
     serializer.write_header();
     for (id, buffer) in (0..).zip(&buffers) {
@@ -67,15 +61,17 @@ fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
     if buffers.iter().any(|buffer| !buffer.is_detachable()) {
         return value::throw_type_error(scope, "an ArrayBuffer of the transfer list cannot be detached");
     }
-    let undefined = v8::undefined(scope).into();
-    if move_others.call(scope, undefined, &[]).is_none() {
-        return;
+    if let Ok(move_others) = Local::<v8::Function>::try_from(args.get(5)) {
+        let undefined = v8::undefined(scope).into();
+        if move_others.call(scope, undefined, &[]).is_none() {
+            return;
+        }
     }
     let moved: Vec<_> = buffers.iter().map(|buffer| buffer.get_backing_store()).collect();
     for buffer in &buffers {
         buffer.detach(None);
     }
-    let deserializer = ValueDeserializer::new(scope, Box::new(Reader { copies, modules }), &data);
+    let deserializer = ValueDeserializer::new(scope, Box::new(Reader { copies: &copies, modules: &modules }), &data);
     if deserializer.read_header(context) != Some(true) {
         return;
     }
@@ -89,10 +85,10 @@ fn structured_clone(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArgument
 }
 
 /// Copies of the platform's objects, which the serialised form has as their indices.
-type Copies = Rc<RefCell<Vec<Global<v8::Object>>>>;
+type Copies = RefCell<Vec<Global<v8::Object>>>;
 
 /// WebAssembly modules, likewise.
-type Modules = Rc<RefCell<Vec<v8::CompiledWasmModule>>>;
+type Modules = RefCell<Vec<v8::CompiledWasmModule>>;
 
 fn throw(scope: &mut PinScope<'_, '_>, fail: Local<'_, v8::Function>, message: Local<'_, v8::String>) {
     let undefined = v8::undefined(scope).into();
@@ -100,20 +96,19 @@ fn throw(scope: &mut PinScope<'_, '_>, fail: Local<'_, v8::Function>, message: L
     fail.call(scope, undefined, &[message.into()]);
 }
 
-struct Writer {
-    fail: Global<v8::Function>,
-    is_platform_object: Global<v8::Function>,
-    copy: Global<v8::Function>,
-    copies: Copies,
-    modules: Modules,
+struct Writer<'a> {
+    fail: Local<'a, v8::Function>,
+    is_platform_object: Local<'a, v8::Function>,
+    copy: Local<'a, v8::Function>,
+    copies: &'a Copies,
+    modules: &'a Modules,
     /// What plain objects inherit from.
-    plain: Option<Global<Value>>,
+    plain: Local<'a, Value>,
 }
 
-impl ValueSerializerImpl for Writer {
+impl ValueSerializerImpl for Writer<'_> {
     fn throw_data_clone_error<'s>(&self, scope: &mut PinScope<'s, '_>, message: Local<'s, v8::String>) {
-        let fail = Local::new(scope, &self.fail);
-        throw(scope, fail, message);
+        throw(scope, self.fail, message);
     }
 
     fn has_custom_host_object(&self, _isolate: &v8::Isolate) -> bool {
@@ -122,11 +117,11 @@ impl ValueSerializerImpl for Writer {
 
     fn is_host_object<'s>(&self, scope: &mut PinScope<'s, '_>, object: Local<'s, v8::Object>) -> Option<bool> {
         let prototype = object.get_prototype(scope)?;
-        if prototype.is_null() || self.plain.as_ref().is_some_and(|plain| *plain == prototype) {
+        if prototype == self.plain || prototype.is_null() {
             return Some(false);
         }
-        let (ask, undefined) = (Local::new(scope, &self.is_platform_object), v8::undefined(scope).into());
-        ask.call(scope, undefined, &[object.into()]).map(|answer| answer.is_true())
+        let undefined = v8::undefined(scope).into();
+        self.is_platform_object.call(scope, undefined, &[object.into()]).map(|answer| answer.is_true())
     }
 
     fn write_host_object<'s>(
@@ -135,8 +130,8 @@ impl ValueSerializerImpl for Writer {
         object: Local<'s, v8::Object>,
         serializer: &dyn ValueSerializerHelper,
     ) -> Option<bool> {
-        let (copy, undefined) = (Local::new(scope, &self.copy), v8::undefined(scope).into());
-        let copy = copy.call(scope, undefined, &[object.into()])?;
+        let undefined = v8::undefined(scope).into();
+        let copy = self.copy.call(scope, undefined, &[object.into()])?;
         if let Ok(copy) = Local::<v8::Object>::try_from(copy) {
             let mut copies = self.copies.borrow_mut();
             serializer.write_uint32(copies.len() as u32);
@@ -173,12 +168,12 @@ impl ValueSerializerImpl for Writer {
     }
 }
 
-struct Reader {
-    copies: Copies,
-    modules: Modules,
+struct Reader<'a> {
+    copies: &'a Copies,
+    modules: &'a Modules,
 }
 
-impl ValueDeserializerImpl for Reader {
+impl ValueDeserializerImpl for Reader<'_> {
     fn read_host_object<'s>(
         &self,
         scope: &mut PinScope<'s, '_>,
