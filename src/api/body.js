@@ -7,10 +7,10 @@
   const { ops, encoding, headers } = nano;
   const {
     JSONParse, ObjectDefineProperty, PromisePrototypeThen, ReflectApply, ReflectGetOwnPropertyDescriptor,
-    ReflectOwnKeys, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSet, Uint8Array, isObject, newList,
-    newPromise, push, uponPromise,
+    ReflectOwnKeys, StringPrototypeCharCodeAt, TypeError, TypedArrayPrototypeGetBuffer, TypedArrayPrototypeSet, Uint8Array,
+    isObject, newList, newPromise, push, uponPromise,
   } = nano.primordials;
-  const { USVString, getByteLength, heldBytes, isUint8Array } = nano.webidl;
+  const { DOMString, USVString, getByteLength, heldBytes, isBufferSource, isUint8Array } = nano.webidl;
   const { encode, decode, withoutBOM } = encoding;
   const { isSearchParams, serializeSearchParams } = nano.url;
 
@@ -111,7 +111,7 @@
         return;
       }
       const source = this.#source;
-      done(source[0] === "\ufeff" ? decode(encode(source)) : source);
+      done(StringPrototypeCharCodeAt(source, 0) === BOM ? decode(encode(source)) : source);
     }
 
     /** The same as Pieces. */
@@ -272,6 +272,16 @@
     return nano.streams.create(pull, (reason) => reader.stream.cancel(reason), 0);
   }
 
+  /** BodyInit as Web IDL converts it: an object of one of its types as it is, all else as text. */
+  function convert(value) {
+    const { blobs, forms, streams } = nano;
+    const isOne =
+      isObject(value) &&
+      (isBufferSource(value) || isSearchParams(value) || streams.isStream(value) || blobs.isBlob(value) ||
+        forms.isFormData(value));
+    return isOne ? value : DOMString(value);
+  }
+
   /** §5.2 "extract": `{ body, type }` of a BodyInit; `type` undefined where the object implies none. */
   function extract(object) {
     if (typeof object === "string") return { body: fromText(object), type: TEXT };
@@ -302,6 +312,7 @@
     return { body: fromText(`${object}`), type: TEXT };
   }
 
+  const BOM = 0xfeff;
   const TEXT = "text/plain;charset=UTF-8";
   const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
   const fromText = (text) => new Body(USVString(text), 0, undefined);
@@ -398,5 +409,5 @@
     }
   }
 
-  nano.body = { __proto__: null, extract, fromBytes, fromIncoming, fromStream, fromText, mixin };
+  nano.body = { __proto__: null, convert, extract, fromBytes, fromIncoming, fromStream, fromText, mixin };
 });

@@ -214,7 +214,7 @@
       write(INFO, table(tabularData, columns));
     },
     trace(...data) {
-      const holder = {};
+      const holder = { __proto__: null };
       ErrorCaptureStackTrace(holder, methods.trace);
       const lines = `${holder.stack}`;
       const frames = StringPrototypeIndexOf(lines, "\n");

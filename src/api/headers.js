@@ -63,6 +63,7 @@
   let isImmutable;
   let create;
   let createIncoming;
+  let convert;
   let fill;
   let setContentType;
 
@@ -77,20 +78,25 @@
     #sorted = undefined;
 
     constructor(init = undefined) {
-      if (init !== undefined) fill(this, init);
+      if (init !== undefined) fill(this, convert(init));
     }
 
     append(name, value) {
       if (!(#list in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 2, "Headers.append");
-      this.#append(name, value);
+      const { key, text } = normalize(name, value);
+      this.#checkGuard();
+      const list = this.#fields;
+      push(list, key);
+      push(list, text);
     }
 
     delete(name) {
-      const list = this.#fields;
+      if (!(#list in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 1, "Headers.delete");
       const key = normalizeName(name);
       this.#checkGuard();
+      const list = this.#fields;
       let kept = 0;
       for (let i = 0; i < list.length; i += 2) {
         if (list[i] === key) continue;
@@ -131,11 +137,11 @@
     }
 
     set(name, value) {
-      const list = this.#fields;
+      if (!(#list in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 2, "Headers.set");
-      const key = normalizeName(name);
-      const text = normalizeValue(value);
+      const { key, text } = normalize(name, value);
       this.#checkGuard();
+      const list = this.#fields;
       let first = 0;
       while (first < list.length && list[first] !== key) first += 2;
       list[first] = key;
@@ -149,14 +155,6 @@
       }
       // It takes V8 a call, whatever the length was before.
       if (kept !== list.length) list.length = kept;
-    }
-
-    #append(name, value) {
-      const key = normalizeName(name);
-      const text = normalizeValue(value);
-      this.#checkGuard();
-      push(this.#fields, key);
-      push(this.#fields, text);
     }
 
     get #fields() {
@@ -215,8 +213,8 @@
         return headers;
       };
 
-      /** §5.1 "fill", of headers that are new. */
-      fill = (headers, init) => {
+      /** HeadersInit as Web IDL converts it: names and values in turn, and what `fill` need not look for. */
+      convert = (init) => {
         if (!isObject(init)) throw new TypeError("Headers: the argument is neither a sequence nor a record");
         const method = init[SymbolIterator];
         if (method === undefined || method === null) {
@@ -226,27 +224,29 @@
             areClean = false;
             return headerValue(value);
           };
-          const flat = record(init, headerName, toValue, "the headers");
-          for (let i = 0; i < flat.length; i += 2) {
-            flat[i] = normalizeName(flat[i]);
-            flat[i + 1] = normalizeValue(flat[i + 1], areClean);
-          }
-          headers.#list = flat;
-          return;
+          const list = record(init, headerName, toValue, "the headers");
+          return { list, areClean, areNormal: false };
         }
         if (#list in init && method === entries) {
-          const list = init.#fields;
-          for (let i = 0; i < list.length; i += 2) {
-            push(headers.#fields, list[i]);
-            push(headers.#fields, list[i + 1]);
-          }
-          return;
+          return { list: copyList(init.#fields), areClean: true, areNormal: true };
         }
         const pairs = sequenceFrom(init, method, (pair) => sequence(pair, headerValue, "a header"), "the headers");
+        const list = newList();
         for (let i = 0; i < pairs.length; i++) {
           if (pairs[i].length !== 2) throw new TypeError("Headers: each header must have a name and a value alone");
-          headers.#append(pairs[i][0], pairs[i][1]);
+          push(list, pairs[i][0]);
+          push(list, pairs[i][1]);
         }
+        return { list, areClean: false, areNormal: false };
+      };
+
+      /** §5.1 "fill", of headers that are new, with what `convert` gave. */
+      fill = (headers, { list, areClean, areNormal }) => {
+        for (let i = 0; i < list.length && !areNormal; i += 2) {
+          list[i] = normalizeName(list[i]);
+          list[i + 1] = normalizeValue(list[i + 1], areClean);
+        }
+        headers.#list = list;
       };
 
       /** Fetch §5.4 step 36, §5.5 "initialize a response" step 6: where nobody set one. */
@@ -262,6 +262,16 @@
 
   const headerName = (name) => (MapPrototypeGet(names, name) === undefined ? ByteString(name, "a header's name") : name);
   const headerValue = (value) => ByteString(value, "a header's name or value");
+
+  /** Of a field that is added: both are converted before either is looked at (Web IDL §3.7.7). */
+  function normalize(name, value) {
+    if (typeof value === "string") return { key: normalizeName(name), text: normalizeValue(value) };
+    const field = { key: headerName(name), text: headerValue(value) };
+    field.key = normalizeName(field.key);
+    field.text = normalizeValue(field.text);
+    return field;
+  }
+
   defineInterface(Headers);
   defineIterable(Headers, pairsOf);
   const { entries } = Headers.prototype;
@@ -294,7 +304,8 @@
   }
 
   nano.headers = {
-    __proto__: null, contentTypeOf, copyList, create, createIncoming, fill, isImmutable, listOf, setContentType, withFields,
+    __proto__: null, contentTypeOf, convert, copyList, create, createIncoming, fill, isImmutable, listOf, setContentType,
+    withFields,
   };
   nano.expose("Headers", Headers);
 });

@@ -9,7 +9,9 @@
     DatePrototypeGetTime, DatePrototypeToISOString, Error, JSONStringify, MapPrototypeForEach, MapPrototypeGetSize,
     MathMax, NumberIsNaN, NumberPrototypeToString, NumberPrototypeValueOf, ObjectIs, ObjectSetPrototypeOf,
     ReflectApply, ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec,
-    RegExpPrototypeGetFlags, RegExpPrototypeGetSource, Set, SetPrototypeAdd, SetPrototypeDelete,
+    RegExpPrototypeGetDotAll, RegExpPrototypeGetGlobal, RegExpPrototypeGetHasIndices, RegExpPrototypeGetIgnoreCase,
+    RegExpPrototypeGetMultiline, RegExpPrototypeGetSource, RegExpPrototypeGetSticky, RegExpPrototypeGetUnicode,
+    RegExpPrototypeGetUnicodeSets, Set, SetPrototypeAdd, SetPrototypeDelete,
     SetPrototypeForEach, SetPrototypeGetSize, SetPrototypeHas, String, StringPrototypeIndexOf,
     StringPrototypeReplaceAll, StringPrototypeSlice, StringPrototypeValueOf, SymbolPrototypeToString,
     SymbolPrototypeValueOf, TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, isObject,
@@ -18,6 +20,8 @@
 
   const DEPTH = 4;
   const ENTRIES = 100;
+  /** Of an error: more levels than of anything else, for the last one tells most, but each has the lines of all below it. */
+  const CAUSES = 10;
   /** Of a string inside something. */
   const STRING = 10_000;
   /** Values shown in one call altogether. */
@@ -69,7 +73,7 @@
         case "date":
           return dateText(value);
         case "regexp":
-          return `/${RegExpPrototypeGetSource(value)}/${RegExpPrototypeGetFlags(value)}`;
+          return `/${RegExpPrototypeGetSource(value)}/${flagsOf(value)}`;
         case "typed array":
           return this.#typedArray(value);
         case "buffer":
@@ -158,10 +162,11 @@
     #error(value) {
       const stack = stackOf(value);
       const entries = newList();
+      const isChain = SetPrototypeGetSize(this.#path) > CAUSES;
       const cause = dataProperty(value, "cause");
-      if (cause !== undefined) push(entries, `[cause]: ${this.show(cause)}`);
+      if (cause !== undefined) push(entries, `[cause]: ${isChain ? "\u2026" : this.show(cause)}`);
       const errors = dataProperty(value, "errors");
-      if (errors !== undefined) push(entries, `[errors]: ${this.show(errors)}`);
+      if (errors !== undefined) push(entries, `[errors]: ${isChain ? "\u2026" : this.show(errors)}`);
       const shown = this.#properties(value, entries, isErrorMember);
       return shown.length === 0 ? stack : `${stack} ${join("{", shown, "}")}`;
     }
@@ -272,6 +277,20 @@
 
   function dateText(value) {
     return NumberIsNaN(DatePrototypeGetTime(value)) ? "Invalid Date" : DatePrototypeToISOString(value);
+  }
+
+  /** Each asked by itself: the getter of all reads the others, which may be an app's. */
+  const flags = [
+    { is: RegExpPrototypeGetHasIndices, flag: "d" }, { is: RegExpPrototypeGetGlobal, flag: "g" },
+    { is: RegExpPrototypeGetIgnoreCase, flag: "i" }, { is: RegExpPrototypeGetMultiline, flag: "m" },
+    { is: RegExpPrototypeGetDotAll, flag: "s" }, { is: RegExpPrototypeGetUnicode, flag: "u" },
+    { is: RegExpPrototypeGetUnicodeSets, flag: "v" }, { is: RegExpPrototypeGetSticky, flag: "y" },
+  ];
+
+  function flagsOf(value) {
+    let text = "";
+    for (let i = 0; i < flags.length; i++) if (flags[i].is(value)) text += flags[i].flag;
+    return text;
   }
 
   const unboxers = [

@@ -367,21 +367,11 @@
 
     function pull(controller) {
       const { promise, resolve, reject } = newPromise();
-      uponPromise(PromiseResolve(ReflectApply(next, iterator, [])), (result) => {
+      const step = sync ? nextOf(iterator, next) : PromiseResolve(ReflectApply(next, iterator, []));
+      uponPromise(step, (result) => {
         try {
-          if (!isObject(result)) throw new TypeError("ReadableStream.from: the iterator's result is not an object");
-          if (result.done) {
-            controller.close();
-          } else if (sync) {
-            const give = (value) => {
-              controller.enqueue(value);
-              resolve();
-            };
-            uponPromise(PromiseResolve(result.value), give, reject);
-            return;
-          } else {
-            controller.enqueue(result.value);
-          }
+          if (toResult(result).done) controller.close();
+          else controller.enqueue(result.value);
           resolve();
         } catch (error) {
           reject(error);
@@ -393,12 +383,37 @@
     function cancel(reason) {
       const method = iterator.return;
       if (method === undefined || method === null) return undefined;
-      return PromisePrototypeThen(PromiseResolve(ReflectApply(method, iterator, [reason])), (result) => {
-        if (!isObject(result)) throw new TypeError("ReadableStream.from: return() gave no object");
+      const result = ReflectApply(method, iterator, [reason]);
+      if (sync) return PromisePrototypeThen(PromiseResolve(toResult(result).value), () => undefined);
+      return PromisePrototypeThen(PromiseResolve(result), (settled) => {
+        toResult(settled);
       });
     }
 
     return create(pull, cancel, 0);
+  }
+
+  function toResult(result) {
+    if (!isObject(result)) throw new TypeError("ReadableStream.from: the iterator's result is not an object");
+    return result;
+  }
+
+  /** What `for await` makes of the next result of an iterator that is not asynchronous (ECMAScript §27.1.6.4). */
+  function nextOf(iterator, next) {
+    const { done, value } = toResult(ReflectApply(next, iterator, []));
+    const give = (settled) => ({ __proto__: null, done, value: settled });
+    const close = (error) => {
+      if (!done) {
+        try {
+          const method = iterator.return;
+          if (method !== undefined && method !== null) ReflectApply(method, iterator, []);
+        } catch {
+          // What the value was rejected with goes first.
+        }
+      }
+      throw error;
+    };
+    return PromisePrototypeThen(PromiseResolve(value), give, close);
   }
 
   function getIterator(iterable) {

@@ -8,7 +8,7 @@
     Boolean, RegExpPrototypeExec, StringPrototypeToUpperCase, TypeError, isObject, newList,
   } = nano.primordials;
   const { ByteString, DOMString, defineInterface, dictionary, enumeration, requireArguments } = nano.webidl;
-  const { extract, fromIncoming, mixin } = nano.body;
+  const { convert, extract, fromIncoming, mixin } = nano.body;
 
   const internal = { __proto__: null };
   const noOptions = { __proto__: null };
@@ -62,8 +62,12 @@
 
   let abortRequest;
   let bodyOf;
+  let headersOf;
   let isRequest;
+  let methodOf;
   let requestParts;
+  let signalOf;
+  let urlOf;
 
   class Request {
     /** The incoming request behind this object, or 0. */
@@ -102,17 +106,17 @@
         this.#blob = urls.blobOf(record);
         if (urls.hasCredentials(record)) throw new TypeError("Request: the URL has a user name or password");
       } else {
-        this.#url = from.url;
+        this.#url = urlOf(from);
         this.#blob = from.#blob;
       }
       if (window !== undefined && window !== null) throw new TypeError("Request: window can only be null");
-      this.#method = method === undefined ? (from === undefined ? "GET" : from.method) : toMethod(method);
+      this.#method = method === undefined ? (from === undefined ? "GET" : methodOf(from)) : toMethod(method);
       if (this.#options.mode === "no-cors" && !isSafelisted(this.#method)) {
         throw new TypeError(`Request: ${this.#method} cannot be sent in mode "no-cors"`);
       }
 
       if (signal !== undefined) this.#follows = signal === null ? undefined : signal;
-      else if (from !== undefined) this.#follows = from.signal;
+      else if (from !== undefined) this.#follows = signalOf(from);
 
       const list = from === undefined || headers !== undefined ? newList() : headerLists.copyList(listOf(from));
       this.#headers = headerLists.create(list, false);
@@ -140,17 +144,19 @@
 
     #readOptions(members, from) {
       const inherited = from === undefined ? defaults : from.#options;
-      const { body } = members;
+      let { body } = members;
+      if (body !== undefined && body !== null) body = convert(body);
       const cache = member(members.cache, caches, "Request: cache", inherited.cache);
       const sent = member(members.credentials, credentials, "Request: credentials", inherited.credentials);
       // Where a stream is the body the standard wants it said, for there may be another one day. Workers do without.
       member(members.duplex, ["half"], "Request: duplex", undefined);
-      const { headers } = members;
+      let { headers } = members;
+      if (headers !== undefined) headers = headerLists.convert(headers);
       let { integrity, keepalive, method } = members;
       integrity = integrity === undefined ? inherited.integrity : DOMString(integrity);
       keepalive = keepalive === undefined ? inherited.keepalive : Boolean(keepalive);
       if (method !== undefined) method = ByteString(method, "Request: method");
-      const mode = member(members.mode, modes, "Request: mode", inherited.mode);
+      const given = member(members.mode, modes, "Request: mode", undefined);
       member(members.priority, priorities, "Request: priority", undefined);
       const redirect = member(members.redirect, redirects, "Request: redirect", inherited.redirect);
       let { referrer } = members;
@@ -162,7 +168,8 @@
       if (signal !== undefined && signal !== null && !nano.abort.isAbortSignal(signal)) {
         throw new TypeError("Request: signal is not an AbortSignal");
       }
-      if (members.mode !== undefined && mode === "navigate") throw new TypeError("Request: mode cannot be navigate");
+      if (given === "navigate") throw new TypeError("Request: mode cannot be navigate");
+      const mode = given ?? inherited.mode;
       if (cache === "only-if-cached" && mode !== "same-origin") {
         throw new TypeError('Request: cache "only-if-cached" needs mode "same-origin"');
       }
@@ -173,18 +180,15 @@
     }
 
     get method() {
-      this.#method ??= ops.request_method(this.#token);
-      return this.#method;
+      return methodOf(this);
     }
 
     get url() {
-      this.#url ??= incomingUrl(this.#token);
-      return this.#url;
+      return urlOf(this);
     }
 
     get headers() {
-      this.#headers ??= headerLists.createIncoming(this.#token);
-      return this.#headers;
+      return headersOf(this);
     }
 
     get destination() {
@@ -235,11 +239,7 @@
     }
 
     get signal() {
-      if (this.#signal !== undefined) return this.#signal;
-      const { abort } = nano;
-      this.#signal = this.#follows === undefined ? abort.createSignal() : abort.dependentSignal([this.#follows]);
-      if (this.#aborted) abort.signalAbort(this.#signal, this.#reason);
-      return this.#signal;
+      return signalOf(this);
     }
 
     get duplex() {
@@ -251,18 +251,44 @@
       const body = bodyOf(this);
       if (body !== null && body.unusable) throw new TypeError("the body was already read, or is locked to a reader");
       const copy = new Request(internal, 0);
-      copy.#method = this.method;
-      copy.#url = this.url;
+      copy.#method = methodOf(this);
+      copy.#url = urlOf(this);
       copy.#blob = this.#blob;
-      copy.#headers = headerLists.create(headerLists.copyList(listOf(this)), headerLists.isImmutable(this.headers));
+      copy.#headers = headerLists.create(headerLists.copyList(listOf(this)), headerLists.isImmutable(headersOf(this)));
       copy.#body = body === null ? null : body.clone();
       copy.#options = this.#options;
-      copy.#follows = this.signal;
+      copy.#follows = signalOf(this);
       return copy;
     }
 
     static {
       isRequest = (value) => isObject(value) && #token in value;
+
+      // What the platform asks of a request that may have getters of its own.
+
+      methodOf = (request) => {
+        request.#method ??= ops.request_method(request.#token);
+        return request.#method;
+      };
+
+      urlOf = (request) => {
+        request.#url ??= incomingUrl(request.#token);
+        return request.#url;
+      };
+
+      headersOf = (request) => {
+        request.#headers ??= headerLists.createIncoming(request.#token);
+        return request.#headers;
+      };
+
+      signalOf = (request) => {
+        if (request.#signal !== undefined) return request.#signal;
+        const { abort } = nano;
+        const follows = request.#follows;
+        request.#signal = follows === undefined ? abort.createSignal() : abort.dependentSignal([follows]);
+        if (request.#aborted) abort.signalAbort(request.#signal, request.#reason);
+        return request.#signal;
+      };
 
       bodyOf = (request) => {
         if (request.#body === undefined) {
@@ -292,7 +318,7 @@
     }
   }
 
-  const listOf = (request) => headerLists.listOf(request.headers);
+  const listOf = (request) => headerLists.listOf(headersOf(request));
 
   /** The gateway's URL has path and query as sent; an app sees them as the URL Standard writes them. */
   function incomingUrl(id) {

@@ -6,7 +6,7 @@
   const { JSONStringify, RangeError, RegExpPrototypeExec, TypeError, isObject, newList, push } =
     nano.primordials;
   const { ByteString, defineInterface, dictionary, enumeration, requireArguments, unsignedShort } = nano.webidl;
-  const { extract, fromStream, fromText, mixin } = nano.body;
+  const { convert, extract, fromStream, fromText, mixin } = nano.body;
 
   const internal = { __proto__: null };
   const noOptions = { __proto__: null };
@@ -22,7 +22,22 @@
   const isRedirectStatus = (status) =>
     status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 
+  /** ResponseInit as Web IDL converts it. */
+  function readInit(init) {
+    const members = dictionary(init, "Response's options") ?? noOptions;
+    const { encodeBody } = members;
+    if (encodeBody !== undefined) enumeration(encodeBody, ENCODINGS, "Response: encodeBody");
+    let { headers } = members;
+    if (headers !== undefined) headers = headerLists.convert(headers);
+    let { status } = members;
+    status = status === undefined ? 200 : unsignedShort(status);
+    let { statusText } = members;
+    statusText = statusText === undefined ? "" : ByteString(statusText, "Response: statusText");
+    return { headers, status, statusText };
+  }
+
   let bodyOf;
+  let headersOf;
   let isResponse;
   let responseParts;
   let createResponse;
@@ -45,10 +60,13 @@
 
     constructor(body = null, init = undefined) {
       if (body === internal) return;
-      const extracted = body === null || body === undefined ? null : extract(body);
+      const given = body !== null && body !== undefined;
       if (init !== undefined) {
-        this.#initialize(init, extracted);
-      } else if (extracted !== null) {
+        const content = given ? convert(body) : undefined;
+        const members = readInit(init);
+        this.#initialize(members, given ? extract(content) : null);
+      } else if (given) {
+        const extracted = extract(body);
         this.#body = extracted.body;
         this.#contentType = extracted.type;
       }
@@ -79,21 +97,16 @@
 
     static json(data, init = undefined) {
       requireArguments(arguments.length, 1, "Response.json");
+      const members = readInit(init);
       const text = JSONStringify(data);
       if (text === undefined) throw new TypeError("Response.json: the value has no JSON form");
       const response = new Response(internal);
-      response.#initialize(init, { body: fromText(text), type: "application/json" });
+      response.#initialize(members, { body: fromText(text), type: "application/json" });
       return response;
     }
 
     /** §5.5 "initialize a response". */
-    #initialize(init, extracted) {
-      const members = dictionary(init, "Response's options") ?? noOptions;
-      const { encodeBody, headers } = members;
-      if (encodeBody !== undefined) enumeration(encodeBody, ENCODINGS, "Response: encodeBody");
-      let { status, statusText } = members;
-      status = status === undefined ? 200 : unsignedShort(status);
-      statusText = statusText === undefined ? "" : ByteString(statusText, "Response: statusText");
+    #initialize({ headers, status, statusText }, extracted) {
       if (status < 200 || status > 599) throw new RangeError(`Response: the status ${status} is not from 200 to 599`);
       if (statusText !== "" && RegExpPrototypeExec(reasonPhrase, statusText) === null) {
         throw new TypeError("Response: statusText is not a reason phrase");
@@ -137,11 +150,7 @@
     }
 
     get headers() {
-      if (this.#headers === undefined) {
-        this.#headers = headerLists.create(newList(), false);
-        if (this.#contentType !== undefined) headerLists.setContentType(this.#headers, this.#contentType);
-      }
-      return this.#headers;
+      return headersOf(this);
     }
 
     clone() {
@@ -153,8 +162,8 @@
       copy.#statusText = this.#statusText;
       copy.#url = this.#url;
       copy.#redirected = this.#redirected;
-      const list = headerLists.copyList(headerLists.listOf(this.headers));
-      copy.#headers = headerLists.create(list, headerLists.isImmutable(this.headers));
+      const headers = headersOf(this);
+      copy.#headers = headerLists.create(headerLists.copyList(headerLists.listOf(headers)), headerLists.isImmutable(headers));
       copy.#body = body === null ? null : body.clone();
       return copy;
     }
@@ -163,6 +172,14 @@
       const flatHeaders = (response) => {
         if (response.#headers !== undefined) return headerLists.listOf(response.#headers);
         return response.#contentType === undefined ? [] : ["content-type", response.#contentType];
+      };
+
+      headersOf = (response) => {
+        if (response.#headers === undefined) {
+          response.#headers = headerLists.create(newList(), false);
+          if (response.#contentType !== undefined) headerLists.setContentType(response.#headers, response.#contentType);
+        }
+        return response.#headers;
       };
 
       isResponse = (value) => isObject(value) && #type in value;

@@ -188,8 +188,7 @@
     }
 
     get search() {
-      const query = this.#slice(PATH_END, QUERY_END);
-      return query === "?" ? "" : query;
+      return this.#search();
     }
 
     set search(value) {
@@ -198,7 +197,7 @@
     }
 
     get searchParams() {
-      this.#searchParams ??= nano.url.createSearchParams(this, this.search);
+      this.#searchParams ??= nano.url.createSearchParams(this, this.#search());
       return this.#searchParams;
     }
 
@@ -224,13 +223,21 @@
       return StringPrototypeSlice(record[HREF], from === HREF ? 0 : record[from], record[to] + more);
     }
 
+    /** Not the getter: an app's class may have one of its own. */
+    #search() {
+      const query = this.#slice(PATH_END, QUERY_END);
+      return query === "?" ? "" : query;
+    }
+
     #set(part, value) {
-      const record = toRecord(ops.url_set(this.#record[HREF], part, DOMString(value), offsets));
+      // First: it may run an app's code, which may change this URL.
+      const text = DOMString(value);
+      const record = toRecord(ops.url_set(this.#record[HREF], part, text, offsets));
       if (record !== undefined) this.#record = record;
     }
 
     #refreshSearchParams() {
-      if (this.#searchParams !== null) nano.url.replaceSearchParams(this.#searchParams, this.search);
+      if (this.#searchParams !== null) nano.url.replaceSearchParams(this.#searchParams, this.#search());
     }
 
     // What follows is File API §8.

@@ -157,7 +157,8 @@
 
   /** "Is an absolute pathname". */
   const isAbsolute = (value, isPattern) =>
-    value[0] === "/" || (isPattern && (value[0] === "\\" || value[0] === "{") && value[1] === "/");
+    StringPrototypeStartsWith(value, "/") ||
+    (isPattern && (StringPrototypeStartsWith(value, "\\/") || StringPrototypeStartsWith(value, "{/")));
 
   const protocolOf = (pattern) => new Component(pattern, protocol, options.defaults, false);
 

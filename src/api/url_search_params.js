@@ -4,8 +4,8 @@
 (function (nano) {
   const { ops, url } = nano;
   const {
-    ArrayPrototypeSort, RegExpPrototypeExec, StringPrototypeIndexOf, StringPrototypeSlice, SymbolIterator, TypeError,
-    arrayFromList, isObject, newList, push,
+    ArrayPrototypeSort, RegExpPrototypeExec, StringPrototypeIndexOf, StringPrototypeSlice, StringPrototypeStartsWith,
+    SymbolIterator, TypeError, arrayFromList, isObject, newList, push,
   } = nano.primordials;
   const { USVString, defineInterface, defineIterable, record, requireArguments, sequence, sequenceFrom } = nano.webidl;
 
@@ -24,7 +24,7 @@
         return;
       }
       let text = USVString(init);
-      if (text[0] === "?") text = StringPrototypeSlice(text, 1);
+      if (StringPrototypeStartsWith(text, "?")) text = StringPrototypeSlice(text, 1);
       this.#list = parse(text);
     }
 
@@ -33,46 +33,49 @@
     }
 
     append(name, value) {
-      const list = this.#list;
+      this.#branded();
       requireArguments(arguments.length, 2, "URLSearchParams.append");
       const key = USVString(name);
       const text = USVString(value);
+      const list = this.#url === null ? this.#list : filter(this.#list, () => true);
       push(list, key);
       push(list, text);
-      this.#update();
+      this.#update(list);
     }
 
     delete(name, value = undefined) {
-      const list = this.#list;
+      this.#branded();
       requireArguments(arguments.length, 1, "URLSearchParams.delete");
       const key = USVString(name);
       const text = value === undefined ? undefined : USVString(value);
-      this.#list = filter(list, (k, v) => k !== key || (text !== undefined && v !== text));
-      this.#update();
+      this.#update(filter(this.#list, (k, v) => k !== key || (text !== undefined && v !== text)));
     }
 
     get(name) {
-      const list = this.#list;
+      this.#branded();
       requireArguments(arguments.length, 1, "URLSearchParams.get");
       const key = USVString(name);
+      const list = this.#list;
       for (let i = 0; i < list.length; i += 2) if (list[i] === key) return list[i + 1];
       return null;
     }
 
     getAll(name) {
-      const list = this.#list;
+      this.#branded();
       requireArguments(arguments.length, 1, "URLSearchParams.getAll");
       const key = USVString(name);
       const values = newList();
+      const list = this.#list;
       for (let i = 0; i < list.length; i += 2) if (list[i] === key) push(values, list[i + 1]);
       return arrayFromList(values);
     }
 
     has(name, value = undefined) {
-      const list = this.#list;
+      this.#branded();
       requireArguments(arguments.length, 1, "URLSearchParams.has");
       const key = USVString(name);
       const text = value === undefined ? undefined : USVString(value);
+      const list = this.#list;
       for (let i = 0; i < list.length; i += 2) {
         if (list[i] === key && (text === undefined || list[i + 1] === text)) return true;
       }
@@ -80,10 +83,11 @@
     }
 
     set(name, value) {
-      const list = this.#list;
+      this.#branded();
       requireArguments(arguments.length, 2, "URLSearchParams.set");
       const key = USVString(name);
       const text = USVString(value);
+      const list = this.#list;
       let found = false;
       const kept = newList();
       for (let i = 0; i < list.length; i += 2) {
@@ -97,8 +101,7 @@
         push(kept, key);
         push(kept, text);
       }
-      this.#list = kept;
-      this.#update();
+      this.#update(kept);
     }
 
     sort() {
@@ -112,16 +115,20 @@
         push(sorted, list[order[i]]);
         push(sorted, list[order[i] + 1]);
       }
-      this.#list = sorted;
-      this.#update();
+      this.#update(sorted);
     }
 
     toString() {
       return serialize(this.#list);
     }
 
-    #update() {
-      if (this.#url !== null) url.setQuery(this.#url, serialize(this.#list));
+    /** Called on anything else it throws, before the arguments are looked at (Web IDL §3.7.7). */
+    #branded() {}
+
+    /** The URL comes first, for it may refuse. */
+    #update(list) {
+      if (this.#url !== null) url.setQuery(this.#url, serialize(list));
+      this.#list = list;
     }
 
     static {

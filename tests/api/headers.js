@@ -77,4 +77,13 @@ export const tests = {
     throws(TypeError, () => Headers.prototype.get.call({}, "a"));
     throws(TypeError, () => new Headers().get());
   },
+  "a name and a value are converted before either is looked at"() {
+    for (const method of ["append", "set"]) {
+      const order = [];
+      const name = { toString: () => (order.push("name"), "a b") };
+      const value = { toString: () => (order.push("value"), "x") };
+      throws(TypeError, () => new Headers()[method](name, value));
+      same(order, ["name", "value"]);
+    }
+  },
 };

@@ -85,4 +85,30 @@ export const tests = {
     throws(TypeError, () => new Request("http://x", { ...init(), duplex: "full" }));
     throws(TypeError, () => new Request("http://x", { ...init(), keepalive: true }));
   },
+  "a request is made of what another is, not of what its getters say"() {
+    class Mine extends Request {
+      get url() { return "http://mine/"; }
+      get method() { return "DELETE"; }
+      get headers() { return new Headers({ mine: "1" }); }
+      get signal() { return "nonsense"; }
+    }
+    const request = new Mine("http://x/", { method: "PUT", headers: { a: "1" } });
+    for (const copy of [new Request(request), request.clone()]) {
+      same([copy.url, copy.method, [...copy.headers], copy.signal.aborted], ["http://x/", "PUT", [["a", "1"]], false]);
+    }
+  },
+  "options are read once, each at its place"() {
+    const read = [];
+    const trace = new Proxy({ method: "POST" }, {
+      get(target, key) {
+        read.push(key);
+        if (key === "body") return { toString: () => (read.push("body!"), "x") };
+        if (key === "headers") return { get a() { read.push("headers!"); return "1"; } };
+        return target[key];
+      },
+    });
+    new Request("http://x/", trace);
+    same(read.slice(0, 7), ["body", "body!", "cache", "credentials", "duplex", "headers", "headers!"]);
+    equal(new Set(read).size, read.length);
+  },
 };

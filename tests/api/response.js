@@ -55,4 +55,23 @@ export const tests = {
     copy.headers.set("a", "2");
     same([copy.status, response.headers.get("a")], [203, "1"]);
   },
+  async "options are converted before the body is taken"() {
+    const stream = new ReadableStream();
+    throws(TypeError, () => new Response(stream, { get status() { stream.getReader(); return 200; } }));
+    const bytes = new Uint8Array([65, 66]);
+    equal(await new Response(bytes, { get status() { bytes[0] = 90; return 200; } }).text(), "ZB");
+    const order = [];
+    Response.json({ toJSON: () => order.push("json") }, { get status() { order.push("status"); return 200; } });
+    same(order, ["status", "json"]);
+    order.length = 0;
+    const body = { toString: () => (order.push("body"), "x") };
+    new Response(body, { get status() { order.push("status"); return 200; } });
+    same(order, ["body", "status"]);
+  },
+  "a clone is of what a response is, not of what its getters say"() {
+    class Mine extends Response {
+      get headers() { return "mine"; }
+    }
+    equal(new Mine("x", { headers: { a: "1" } }).clone().headers.get("a"), "1");
+  },
 };

@@ -135,4 +135,21 @@ export const tests = {
     equal(new CountQueuingStrategy({ highWaterMark: 5 }).size(), 1);
     throws(TypeError, () => new CountQueuingStrategy({}));
   },
+  async "from() of an iterator waits for its values, and for nothing else of it"() {
+    let closed = 0;
+    const of = (...values) => ({
+      [Symbol.iterator]: () => ({
+        next: () => (values.length === 0 ? { done: true } : { value: values.shift(), then: 1, done: false }),
+        return: () => ({ value: Promise.reject(new RangeError("at the end")), done: !!++closed }),
+      }),
+    });
+    const next = { value: "v", done: false, then: (settle) => settle({ value: "wrong", done: false }) };
+    const odd = { [Symbol.iterator]: () => ({ next: () => next }) };
+    equal((await ReadableStream.from(odd).getReader().read()).value, "v");
+    const reader = ReadableStream.from(of(Promise.resolve(1), Promise.reject(new RangeError("mine")))).getReader();
+    equal((await reader.read()).value, 1);
+    equal((await rejects(RangeError, reader.read())).message, "mine");
+    equal(closed, 1);
+    equal((await rejects(RangeError, ReadableStream.from(of(1)).cancel())).message, "at the end");
+  },
 };

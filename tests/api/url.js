@@ -133,4 +133,44 @@ export const tests = {
     equal(new URL("http://x/?\ud800").search, "?%EF%BF%BD");
     equal(String(new URLSearchParams([["\udc00", "x"]])), "%EF%BF%BD=x");
   },
+  "what an argument's toString changes is not lost"() {
+    const text = (change, value) => ({ toString: () => (change(), value) });
+    let params = new URLSearchParams("a=1");
+    params.append("b", text(() => params.delete("a"), "2"));
+    equal(String(params), "b=2");
+    params = new URLSearchParams("a=1");
+    params.set("b", text(() => params.set("a", "9"), "2"));
+    equal(String(params), "a=9&b=2");
+    params = new URLSearchParams("a=1");
+    params.delete(text(() => params.set("z", "1"), "a"));
+    equal(String(params), "z=1");
+    params = new URLSearchParams("a=1");
+    equal(params.get(text(() => params.set("a", "new"), "a")), "new");
+    same(params.getAll(text(() => params.set("a", "newer"), "a")), ["newer"]);
+    ok(!params.has(text(() => params.delete("a"), "a")));
+    const url = new URL("http://x/?a=1");
+    url.searchParams.append("b", text(() => (url.search = "?c=3"), "2"));
+    equal(url.href, "http://x/?c=3&b=2");
+    url.hash = text(() => (url.pathname = "/y"), "h");
+    equal(url.href, "http://x/y?c=3&b=2#h");
+    throws(TypeError, () => URLSearchParams.prototype.append.call({}));
+  },
+  "a URL asks itself, and not what an app's class has for it"() {
+    class Mine extends URL {
+      get search() { return "?mine=1"; }
+    }
+    const url = new Mine("http://x/?a=1");
+    equal(String(url.searchParams), "a=1");
+    url.href = "http://x/?b=1";
+    equal(String(url.searchParams), "b=1");
+  },
+  "parameters that their URL has no room for are as they were"() {
+    const url = new URL("http://x/?a=1");
+    try {
+      url.searchParams.append("b", "x".repeat(3 << 20));
+    } catch {
+      // So long a URL is none.
+    }
+    equal(url.search, `?${url.searchParams}`);
+  },
 };
