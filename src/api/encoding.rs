@@ -43,6 +43,7 @@ fn utf8_encode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
     // and copy that takes less.
     let (mut known, mut written) = (None, None);
     match v8::ValueView::new(scope, string).data() {
+        ValueViewData::OneByte(text) if simdutf::validate_ascii(text) => known = Some(text.len()),
         text if string.length() <= SHORT => written = utf8(&text, string.length()),
         text => known = utf8_length(&text),
     }
