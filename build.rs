@@ -1,8 +1,16 @@
 //! Leads some functions of V8's to functions of nano's own, at link time: its "fatal without security impact" (see
-//! `src/runtime/fatal.rs`), those by which its buffers take pages from the kernel (see `src/runtime/pages.rs`), and
-//! those by which its loops over objects may run an app's code (see `src/runtime/park.rs`).
+//! `src/runtime/fatal.rs`), those by which its buffers take pages from the kernel (see `src/runtime/pages.rs`), those by which it takes
+//! memory otherwise (see `src/runtime/native.rs` and `src/runtime/memory.rs`), and those by which its loops over objects may
+//! run an app's code (see `src/runtime/park.rs`).
 
 const WRAPPED: &[&str] = &[
+    "malloc",
+    "calloc",
+    "realloc",
+    "free",
+    "posix_memalign",
+    "aligned_alloc",
+    "v8__ValueSerializer__Delegate__ReallocateBufferMemory",
     "_ZN2v84base21FatalNoSecurityImpactEPKcz",
     "_ZN2v88internal13AllocatePagesEPNS_13PageAllocatorEmmNS1_10PermissionENS1_14AllocationHintE",
     "_ZN2v88internal14SetPermissionsEPNS_13PageAllocatorEPvmNS1_10PermissionE",

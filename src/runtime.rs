@@ -19,6 +19,7 @@ mod limits;
 mod mailbox;
 mod memory;
 mod modules;
+mod native;
 mod pages;
 mod park;
 mod parts;
@@ -68,6 +69,7 @@ pub use pool::{LoadError, Pool};
 pub(crate) use realm::{enter_request, request_of};
 pub use snapshot::SnapshotError;
 pub(crate) use state::{State, of as state};
+pub use watchdog::Lost;
 
 /// Workers kept ready for an app to need one.
 const READY: usize = 2;
@@ -164,8 +166,8 @@ impl Runtime {
         self.0.room.resize(bytes);
     }
 
-    /// How many threads V8 has not given back.
-    pub fn lost(&self) -> watch::Receiver<usize> {
+    /// The threads that V8 has not given back.
+    pub fn lost(&self) -> watch::Receiver<Lost> {
         self.0.watchdog.lost()
     }
 }

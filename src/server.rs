@@ -27,7 +27,7 @@ use crate::observability::log::{LogLayer, Logs};
 use crate::observability::metrics::Metrics;
 use crate::plan::egress::Own;
 use crate::plan::{AdminAddress, Level, Plan, PlanError, Warning};
-use crate::runtime::{Runtime, RuntimeConfig, RuntimeError};
+use crate::runtime::{Lost, Runtime, RuntimeConfig, RuntimeError};
 use crate::signal::{Cause, Control, Controls};
 use generations::Generations;
 use reload::{Next, Reload, ReloadError, Running};
@@ -40,6 +40,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(1);
 const FLUSH: Duration = Duration::from_secs(5);
 /// How long they may take if we are to stop at once.
 const FLUSH_AT_ONCE: Duration = Duration::from_millis(250);
+
+/// What lost threads keep may be this part of the memory that all isolates may take.
+const LOST_SHARE: usize = 4;
 
 /// Where the plan comes from, each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,7 +159,7 @@ struct Parts {
 struct Server {
     parts: Parts,
     controls: Controls,
-    lost: watch::Receiver<usize>,
+    lost: watch::Receiver<Lost>,
     clock: Interval,
     /// What this process cannot change any more.
     io_threads: usize,
@@ -229,9 +232,12 @@ impl Server {
                 }
                 _ = self.clock.tick() => self.tick(),
                 Ok(()) = self.lost.changed() => {
-                    let lost = *self.lost.borrow_and_update();
-                    if lost > self.serving.plan.lost_threads {
-                        let why = format!("{lost} threads are lost to code that V8 cannot stop: restarting");
+                    let Lost { threads, memory } = *self.lost.borrow_and_update();
+                    let plan = &self.serving.plan;
+                    if threads > plan.lost_threads || memory > capacity::memory_total(plan) / LOST_SHARE {
+                        let why = format!(
+                            "{threads} threads are lost to code that V8 cannot stop, with {} MiB: restarting", memory >> 20
+                        );
                         self.say(Level::Error, &why);
                         return self.stop(Ended::Worn, &why).await;
                     }

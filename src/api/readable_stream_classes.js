@@ -252,34 +252,22 @@
 
   /** §4.4.3 "read request": that of `read()`. */
   class ReadRequest {
-    /** Settled from the start if the answer comes before anybody has asked for it: a queued chunk costs no functions. */
-    #promise = undefined;
-    #capability = undefined;
+    #capability = newPromise();
 
     get promise() {
-      if (this.#promise === undefined) {
-        this.#capability = newPromise();
-        this.#promise = this.#capability.promise;
-      }
-      return this.#promise;
+      return this.#capability.promise;
     }
 
     chunk(value) {
-      this.#resolve({ value, done: false });
+      this.#capability.resolve({ value, done: false });
     }
 
     close() {
-      this.#resolve({ value: undefined, done: true });
-    }
-
-    #resolve(result) {
-      if (this.#capability === undefined) this.#promise = PromiseResolve(result);
-      else this.#capability.resolve(result);
+      this.#capability.resolve({ value: undefined, done: true });
     }
 
     error(error) {
-      if (this.#capability === undefined) this.#promise = PromiseReject(error);
-      else this.#capability.reject(error);
+      this.#capability.reject(error);
     }
   }
 

@@ -233,6 +233,27 @@ pub(crate) fn charged(
     Some(bytes::Bytes::from_owner(Owner(copy(scope), charge)))
 }
 
+unsafe extern "C" {
+    #[link_name = "__real_v8__ValueSerializer__Delegate__ReallocateBufferMemory"]
+    fn reallocate_serialized(delegate: *mut c_void, old: *mut c_void, bytes: usize, got: *mut usize) -> *mut c_void;
+}
+
+/// Stands for how the `v8` crate's serialiser makes room for what it writes: a text of which an object has a thousand
+/// references is there a thousand times. Null, which V8 makes a `DataCloneError` of, where the limit leaves no room for it.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_v8__ValueSerializer__Delegate__ReallocateBufferMemory(
+    delegate: *mut c_void,
+    old: *mut c_void,
+    bytes: usize,
+    got: *mut usize,
+) -> *mut c_void {
+    if super::worker::current_buffers().is_some_and(|buffers| !buffers.has_room(bytes)) {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: V8's own arguments go on to the function it meant.
+    unsafe { reallocate_serialized(delegate, old, bytes, got) }
+}
+
 /// Bytes of the texts of the platform's core, which V8 counts in each isolate though all share them. In a slot of it.
 pub(super) struct SharedTexts(pub(super) usize);
 
@@ -251,7 +272,7 @@ impl Usage {
         let shared = isolate.get_slot::<SharedTexts>().map_or(0, |texts| texts.0);
         // V8 counts some buffers, we count some, and most both do.
         let external = statistics.external_memory().saturating_sub(shared);
-        let external = external.max(worker.buffers.used.load(Ordering::Relaxed));
+        let external = external.max(worker.buffers.used.load(Ordering::Relaxed)) + worker.native.counted();
         Self { heap: statistics.used_heap_size(), external, held: statistics.total_physical_size() + external }
     }
 

@@ -86,7 +86,9 @@ pub(super) fn initialize(max_wasm_memory: usize) -> Foreground {
         // Stack of JavaScript in KiB; the workers' threads are given four times as much.
         "--stack-size=984".to_owned(),
     ];
-    v8::V8::set_flags_from_string(&flags.join(" "));
+    // V8 takes the first word for the program's name, and gives it back with what it does not know.
+    let unknown = v8::V8::set_flags_from_command_line([vec!["nano".to_owned()], flags.to_vec()].concat());
+    assert_eq!(unknown, ["nano"], "V8 knows its flags");
     icu::initialize();
     let foreground = Foreground::default();
     let platform = v8::new_custom_platform(1, false, cfg!(test), foreground.clone()).make_shared();

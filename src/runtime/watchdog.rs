@@ -41,12 +41,21 @@ pub(super) struct Watchdog {
     watched: Mutex<Vec<Watched>>,
     asleep: AtomicBool,
     alarm: Condvar,
-    lost: watch::Sender<usize>,
+    lost: watch::Sender<Lost>,
     metrics: Arc<Metrics>,
     /// How threads run whose turns are short; `None` where all run alike.
     normal: Option<i32>,
     /// By which threads are asked to park.
     pub(super) signal: Signal,
+}
+
+/// Threads that V8 has not given back.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lost {
+    /// How many.
+    pub threads: usize,
+    /// Bytes that those among them keep which never will be.
+    pub memory: usize,
 }
 
 struct Watched {
@@ -74,7 +83,7 @@ impl Watchdog {
             watched: Mutex::default(),
             asleep: AtomicBool::new(false),
             alarm: Condvar::new(),
-            lost: watch::Sender::new(0),
+            lost: watch::Sender::default(),
             metrics,
             normal: priority::normal(),
             signal,
@@ -89,8 +98,8 @@ impl Watchdog {
         Ok(watchdog)
     }
 
-    /// How many threads V8 has not given back.
-    pub(super) fn lost(&self) -> watch::Receiver<usize> {
+    /// The threads that V8 has not given back.
+    pub(super) fn lost(&self) -> watch::Receiver<Lost> {
         self.lost.subscribe()
     }
 
@@ -129,7 +138,7 @@ impl Watchdog {
         // Counted in the same step: the thread may come back at once, and is counted out then.
         self.change_lost(|lost| {
             first = worker.turns.give_up();
-            lost + usize::from(first)
+            lost.threads += usize::from(first);
         });
         if !first {
             return;
@@ -146,12 +155,27 @@ impl Watchdog {
 
     /// A thread given up has ended after all.
     pub(super) fn found(&self) {
-        self.change_lost(|lost| lost - 1);
+        self.change_lost(|lost| lost.threads -= 1);
     }
 
-    fn change_lost(&self, change: impl FnOnce(usize) -> usize) {
-        self.lost.send_modify(|lost| *lost = change(*lost));
-        self.metrics.lost_threads(*self.lost.borrow());
+    /// A lost thread stands still for good.
+    pub(super) fn keeps(&self, worker: &Worker) {
+        let held = worker.account.publish_buffers(&worker.buffers).held;
+        if let Some(pool) = worker.pool.get() {
+            pool.takes(worker, held);
+        }
+        self.change_lost(|lost| lost.memory += held);
+        tracing::warn!(
+            app = app(worker),
+            "the lost thread is parked: it takes no more CPU time, but keeps its memory until nano ends ({} MiB when last \
+             measured)",
+            held >> 20
+        );
+    }
+
+    fn change_lost(&self, change: impl FnOnce(&mut Lost)) {
+        self.lost.send_modify(change);
+        self.metrics.lost_threads(self.lost.borrow().threads);
     }
 
     fn run(&self) {
@@ -174,7 +198,7 @@ impl Watchdog {
                 self.unwatch(&worker);
                 stuck.push(Stuck::new(worker));
             }
-            stuck.retain_mut(|stuck| stuck.park(self.signal));
+            stuck.retain_mut(|stuck| stuck.park(self));
             busy |= stuck.iter().any(Stuck::is_eager);
             for worker in behind {
                 if let Some(pool) = worker.pool.get() {
@@ -259,7 +283,7 @@ impl Stuck {
     }
 
     /// Has the thread parked, if it can be; false once there is nothing more to do.
-    fn park(&mut self, signal: Signal) -> bool {
+    fn park(&mut self, watchdog: &Watchdog) -> bool {
         let spot = &self.worker.spot;
         if spot.is_left() {
             return false;
@@ -271,11 +295,11 @@ impl Stuck {
         if !self.has_had_its_chance() {
             return true;
         }
-        match spot.ask(signal) {
+        match spot.ask(watchdog.signal) {
             Asked::Now | Asked::Before => true,
             Asked::Left => false,
             Asked::Parked => {
-                self.tell();
+                watchdog.keeps(&self.worker);
                 false
             }
         }
@@ -285,20 +309,6 @@ impl Stuck {
     fn has_had_its_chance(&self) -> bool {
         let cpu = self.worker.turns.cpu().saturating_sub(self.cpu);
         cpu > GRACE_PARKING || cpu > GRACE_CPU && self.since.elapsed() > GRACE_STARVED
-    }
-
-    fn tell(&self) {
-        let worker = &self.worker;
-        let held = worker.account.publish_buffers(&worker.buffers).held;
-        if let Some(pool) = worker.pool.get() {
-            pool.takes(worker, held);
-        }
-        tracing::warn!(
-            app = app(worker),
-            "the lost thread is parked: it takes no more CPU time, but keeps its memory until nano ends ({} MiB when last \
-             measured)",
-            held >> 20
-        );
     }
 }
 

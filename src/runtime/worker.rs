@@ -11,6 +11,7 @@ use super::event_loop::EventLoop;
 use super::faults::Failure;
 use super::mailbox::{Mailbox, Message};
 use super::memory::{self, Account, Buffers};
+use super::native::{Counting, Native};
 use super::park::Spot;
 use super::platform::TaskSink;
 use super::pool::Pool;
@@ -35,6 +36,7 @@ pub(super) struct Worker {
     /// What the isolate was last seen to use.
     pub(super) account: Account,
     pub(super) buffers: Arc<Buffers>,
+    pub(super) native: Arc<Native>,
     memory_limit: AtomicUsize,
     /// What its thread has sent without waking the receiver yet; set by the thread.
     pub(super) held: OnceLock<Arc<Held>>,
@@ -59,6 +61,7 @@ impl Worker {
             spot: Spot::new(),
             account: Account::default(),
             buffers: Buffers::new(limit),
+            native: Arc::default(),
             memory_limit: AtomicUsize::new(limit),
             held: OnceLock::new(),
             isolate: OnceLock::new(),
@@ -99,6 +102,7 @@ impl Worker {
     pub(super) fn set_memory_limit(&self, limit: usize) {
         self.memory_limit.store(limit, Ordering::Relaxed);
         self.buffers.set_limit(limit);
+        self.native.set_limit(limit);
     }
 
     /// Condemns the isolate and ends what it runs. Called on its own thread or by the watchdog.
@@ -175,6 +179,7 @@ pub(super) fn lose_current(verdict: Verdict) -> ! {
             worker.spot.leave();
             worker.turns.condemn(verdict);
             runtime.watchdog.lose(worker, verdict);
+            runtime.watchdog.keeps(worker);
             wake::flush();
         }
         None => end_process(),
@@ -194,6 +199,8 @@ fn run(worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>, tokio: tokio::runtime:
     worker.held.get_or_init(wake::hold_back);
     CURRENT.set(Some((Arc::clone(worker), Arc::clone(runtime))));
     let mut engine = Engine::new(runtime, worker);
+    // What every isolate has is not the app's.
+    let counting = Counting::start(&worker.native);
     let spot = worker.spot.enter(runtime.watchdog.signal, &mut engine.isolate);
     worker.isolate.get_or_init(|| engine.isolate.thread_safe_handle());
     let tasks = tokio::task::LocalSet::new();
@@ -201,6 +208,7 @@ fn run(worker: &Arc<Worker>, runtime: &Arc<RuntimeInner>, tokio: tokio::runtime:
     // What JavaScript began goes before the isolate does: it holds handles.
     drop(tasks);
     drop(engine);
+    drop(counting);
     drop(spot);
     if worker.turns.is_lost() {
         runtime.watchdog.found();
