@@ -36,9 +36,14 @@ pub(super) struct Native {
 }
 
 impl Native {
-    /// Bytes to be counted for the isolate.
+    /// Bytes its thread has.
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+
+    /// Those of them that count for the isolate.
     pub(super) fn counted(&self) -> usize {
-        self.used.load(Relaxed).saturating_sub(ALLOWANCE)
+        self.used().saturating_sub(ALLOWANCE)
     }
 
     /// What an isolate that may take `limit` bytes never has.
@@ -47,7 +52,7 @@ impl Native {
     }
 
     fn takes(&self, bytes: usize) {
-        let used = self.used.load(Relaxed) + bytes;
+        let used = self.used() + bytes;
         self.used.store(used, Relaxed);
         if used > self.most.load(Relaxed) {
             self.most.store(used, Relaxed);
@@ -55,12 +60,12 @@ impl Native {
     }
 
     fn gives(&self, bytes: usize) {
-        self.used.store(self.used.load(Relaxed).saturating_sub(bytes), Relaxed);
+        self.used.store(self.used().saturating_sub(bytes), Relaxed);
     }
 
     fn is_full(&self, bytes: usize) -> bool {
         let ceiling = self.ceiling.load(Relaxed);
-        ceiling != 0 && self.used.load(Relaxed).saturating_add(bytes) > ceiling
+        ceiling != 0 && self.used().saturating_add(bytes) > ceiling
     }
 }
 
@@ -197,7 +202,7 @@ mod tests {
     #[test]
     fn a_thread_counts_what_it_takes_and_gives_back() {
         let native = Arc::new(Native::default());
-        let used = || native.used.load(Relaxed);
+        let used = || native.used();
         let counting = Counting::start(&native);
         // SAFETY: blocks are given back once, to the allocator they are of.
         unsafe {

@@ -160,7 +160,7 @@ impl Watchdog {
 
     /// A lost thread stands still for good.
     pub(super) fn keeps(&self, worker: &Worker) {
-        let held = worker.account.publish_buffers(&worker.buffers).held;
+        let held = worker.account.publish_buffers(&worker.buffers).held + worker.native.used();
         if let Some(pool) = worker.pool.get() {
             pool.takes(worker, held);
         }
