@@ -30,7 +30,6 @@ mod timers;
 mod url;
 #[allow(unsafe_code)]
 mod value;
-mod wasm_streaming;
 mod webidl;
 
 use crate::runtime::{Extension, Part, Platform};
@@ -61,7 +60,6 @@ const CORE: &[Extension] = &[
     extension!("body", pipe::OPS),
     extension!("request"),
     extension!("response"),
-    extension!("wasm_streaming", wasm_streaming::OPS),
     extension!("event", event::OPS),
     extension!("scope"),
 ];
@@ -229,7 +227,7 @@ const PARTS: &[Part] = &[
         members: &["crypto", "cryptoAlgorithms", "cryptoHashes"],
         ..Part::NONE
     },
-    Part { scripts: &[extension!("wasm_objects")], late: &["WebAssembly"], ..Part::NONE },
+    Part { scripts: &[extension!("wasm_compile"), extension!("wasm_objects")], late: &["WebAssembly"], ..Part::NONE },
     Part { scripts: &[extension!("crypto/digest_stream", crypto::sha::OPS)], members: &["DigestStream"], ..Part::NONE },
 ];
 

@@ -6,7 +6,6 @@
 
 mod allocator;
 mod code_cache;
-mod compilations;
 mod event_loop;
 mod exception;
 mod exchange;

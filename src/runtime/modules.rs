@@ -43,8 +43,6 @@ pub(super) struct Modules {
     /// What a synthetic module exports.
     exports: ByModule<v8::Global<v8::Value>>,
     paths: ByModule<String>,
-    /// `wasm(source, id)`: a compilation has its source.
-    wasm: RefCell<Option<v8::Global<v8::Function>>>,
 }
 
 impl Modules {
@@ -53,18 +51,7 @@ impl Modules {
         self.compiled.take();
         self.exports.0.take();
         self.paths.0.take();
-        self.wasm.take();
     }
-
-    /// Has `function` called with the source of each module that is compiled from a response.
-    pub(super) fn set_wasm_entry(&self, function: v8::Global<v8::Function>) {
-        self.wasm.replace(Some(function));
-    }
-}
-
-/// What the current realm has called with the source of a compilation.
-pub(super) fn wasm_entry<'s>(scope: &v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Function>> {
-    of(scope).wasm.borrow().as_ref().map(|function| v8::Local::new(scope, function))
 }
 
 /// The modules of the current realm.

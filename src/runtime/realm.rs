@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::modules::Modules;
 use super::worker::Worker;
-use super::{RuntimeInner, compilations, memory, modules, parts, rejections, snapshot};
+use super::{RuntimeInner, memory, modules, parts, rejections, snapshot};
 
 /// Young generation of every isolate: small, for there are many; objects that live pass on soon.
 const YOUNG_GENERATION: usize = 6 << 20;
@@ -58,7 +58,6 @@ impl Engine {
         runtime.foreground.register(address(&isolate), Arc::downgrade(&sink) as _);
         isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
         isolate.set_promise_reject_callback(rejections::on_reject);
-        isolate.set_wasm_streaming_callback(compilations::on_source);
         isolate.set_host_import_module_dynamically_callback(modules::import_dynamically);
         isolate.set_host_initialize_import_meta_object_callback(modules::initialize_import_meta);
         isolate.set_slot(memory::SharedTexts(runtime.snapshot.shared_texts()));
@@ -88,7 +87,6 @@ impl Realm {
         let entry = scope
             .get_context_data_from_snapshot_once::<v8::Object>(snapshot::ENTRY)
             .expect("the snapshot was made with it");
-        modules.set_wasm_entry(function(scope, entry, "wasm"));
         complete(scope, entry);
         let entry = Entry {
             install: function(scope, entry, "install"),

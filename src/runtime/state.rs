@@ -14,7 +14,6 @@ use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::compilations::Compilations;
 use super::exchange::{Stream, Ticket};
 use super::fetches::Fetches;
 use super::pool::Pool;
@@ -34,8 +33,6 @@ pub(crate) struct State {
     pub(super) pool: Arc<Pool>,
     pub(super) scripts: Scripts,
     pub(super) rejections: Rejections,
-    /// WebAssembly modules that wait for their bytes.
-    pub(crate) compilations: Compilations,
     pub(super) timers: RefCell<Timers>,
     /// Outgoing exchanges.
     pub(crate) fetches: Fetches,
@@ -95,7 +92,6 @@ impl State {
             pool: Arc::clone(pool),
             scripts: Scripts::default(),
             rejections: Rejections::default(),
-            compilations: Compilations::default(),
             timers: RefCell::default(),
             fetches: Fetches::new(Arc::clone(&pool.egress)),
             requests: RefCell::default(),

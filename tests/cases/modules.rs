@@ -53,7 +53,7 @@ fn a_wasm_import_is_a_compiled_module() {
 }
 
 #[test]
-fn wasm_is_compiled_in_the_background_too() {
+fn wasm_is_compiled_for_a_promise_too() {
     let script = answers(&format!(
         "WebAssembly.compile(new Uint8Array({ADD:?})).then((add) => WebAssembly.instantiate(add)) \
          .then((instance) => instance.exports.add(2, 3))"
