@@ -221,14 +221,12 @@
   }
 
   defineHandler(AbortSignal.prototype, "abort", toSignal);
-  defineInterface(AbortSignal);
-  defineInterface(AbortController);
 
   nano.abort = {
     __proto__: null,
     createSignal: () => new AbortSignal(internal),
     signalAbort, dependentSignal, isAbortSignal, isAborted, reasonOf, addAlgorithm, removeAlgorithm, keep,
   };
-  nano.expose("AbortSignal", AbortSignal);
-  nano.expose("AbortController", AbortController);
+  nano.expose("AbortSignal", defineInterface(AbortSignal));
+  nano.expose("AbortController", defineInterface(AbortController));
 });

@@ -283,8 +283,6 @@
   const createBlob = (pieces, type) => new Blob(internal, { pieces, type });
   const createFile = (pieces, type, name, lastModified) => new File(internal, { pieces, type, name, lastModified });
 
-  defineInterface(Blob);
-  defineInterface(File);
   // §3 and §4, "serialization steps". A file is a blob too.
   nano.serializable(isFile, (file) => createFile(piecesOf(file), typeOf(file), nameOf(file), lastModifiedOf(file)));
   nano.serializable(isBlob, (blob) => createBlob(piecesOf(blob), typeOf(blob)));
@@ -293,6 +291,6 @@
     __proto__: null,
     Pieces, piecesFrom, isBlob, isFile, piecesOf, typeOf, nameOf, lastModifiedOf, createBlob, createFile,
   };
-  nano.expose("Blob", Blob);
-  nano.expose("File", File);
+  nano.expose("Blob", defineInterface(Blob));
+  nano.expose("File", defineInterface(File));
 });

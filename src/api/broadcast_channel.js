@@ -64,7 +64,6 @@
       defineHandler(BroadcastChannel.prototype, "messageerror", brand);
     }
   }
-  defineInterface(BroadcastChannel);
 
-  nano.expose("BroadcastChannel", BroadcastChannel);
+  nano.expose("BroadcastChannel", defineInterface(BroadcastChannel));
 });

@@ -133,8 +133,6 @@
     return fire(globalTarget, createTrusted(PromiseRejectionEvent, type, init));
   };
 
-  defineInterface(ErrorEvent);
-  defineInterface(PromiseRejectionEvent);
   const brand = (self) => {
     requireGlobal(self);
     return globalTarget;
@@ -148,7 +146,7 @@
   context.reportException = reportException;
   nano.events.isErrorEvent = isErrorEvent;
   nano.events.errorInfo = errorInfo;
-  nano.expose("ErrorEvent", ErrorEvent);
-  nano.expose("PromiseRejectionEvent", PromiseRejectionEvent);
+  nano.expose("ErrorEvent", defineInterface(ErrorEvent));
+  nano.expose("PromiseRejectionEvent", defineInterface(PromiseRejectionEvent));
   nano.exposeOperation("reportError", reportError);
 });

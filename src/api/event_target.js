@@ -432,10 +432,7 @@
     ObjectDefineProperty(holder, name, { __proto__: null, get, set, enumerable: true, configurable: true });
   }
 
-  defineInterface(Event);
   defineConstants(Event, { __proto__: null, NONE, CAPTURING_PHASE: 1, AT_TARGET, BUBBLING_PHASE: 3 });
-  defineInterface(CustomEvent);
-  defineInterface(EventTarget);
 
   nano.events = {
     __proto__: null,
@@ -443,9 +440,9 @@
     // Set by error_events.js.
     isErrorEvent: undefined, errorInfo: undefined, globalHandlers: undefined,
   };
-  nano.expose("Event", Event);
-  nano.expose("CustomEvent", CustomEvent);
-  nano.expose("EventTarget", EventTarget);
+  nano.expose("Event", defineInterface(Event));
+  nano.expose("CustomEvent", defineInterface(CustomEvent));
+  nano.expose("EventTarget", defineInterface(EventTarget));
 
   ObjectSetPrototypeOf(nano.globalPrototype, EventTarget.prototype);
   const { addEventListener, dispatchEvent, removeEventListener } = EventTarget.prototype;

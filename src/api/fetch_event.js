@@ -51,7 +51,6 @@
       };
     }
   }
-  defineInterface(FetchEvent);
 
   nano.fetchEvents = {
     __proto__: null,
@@ -63,5 +62,5 @@
     },
     hasListener: () => hasListener(globalTarget, "fetch"),
   };
-  nano.expose("FetchEvent", FetchEvent);
+  nano.expose("FetchEvent", defineInterface(FetchEvent));
 });

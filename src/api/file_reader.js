@@ -138,8 +138,8 @@
       for (let i = 0; i < types.length; i++) defineHandler(FileReader.prototype, types[i], brand);
     }
   }
-  defineInterface(FileReader);
-  defineConstants(FileReader, { __proto__: null, EMPTY, LOADING, DONE });
+  const exposed = defineInterface(FileReader);
+  defineConstants(exposed, { __proto__: null, EMPTY, LOADING, DONE });
 
-  nano.expose("FileReader", FileReader);
+  nano.expose("FileReader", exposed);
 });

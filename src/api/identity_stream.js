@@ -61,9 +61,7 @@
     }
   }
 
-  defineInterface(IdentityTransformStream);
-  defineInterface(FixedLengthStream);
 
-  nano.expose("IdentityTransformStream", IdentityTransformStream);
-  nano.expose("FixedLengthStream", FixedLengthStream);
+  nano.expose("IdentityTransformStream", defineInterface(IdentityTransformStream));
+  nano.expose("FixedLengthStream", defineInterface(FixedLengthStream));
 });

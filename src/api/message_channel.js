@@ -176,12 +176,10 @@
   defineHandler(MessagePort.prototype, "message", brand, (port) => ReflectApply(start, port, []));
   defineHandler(MessagePort.prototype, "messageerror", brand);
   defineHandler(MessagePort.prototype, "close", brand);
-  defineInterface(MessagePort);
-  defineInterface(MessageChannel);
   nano.transferable(transferable);
 
   nano.messages.isPort = isPort;
   nano.messages.queueTask = queueTask;
-  nano.expose("MessagePort", MessagePort);
-  nano.expose("MessageChannel", MessageChannel);
+  nano.expose("MessagePort", defineInterface(MessagePort));
+  nano.expose("MessageChannel", defineInterface(MessageChannel));
 });

@@ -94,8 +94,7 @@
       };
     }
   }
-  defineInterface(MessageEvent);
 
   nano.messages.createEvent = createEvent;
-  nano.expose("MessageEvent", MessageEvent);
+  nano.expose("MessageEvent", defineInterface(MessageEvent));
 });

@@ -133,8 +133,7 @@
       clear("measure", measureName === undefined ? undefined : DOMString(measureName));
     }
   }
-  defineInterface(Performance);
 
-  nano.expose("Performance", Performance);
+  nano.expose("Performance", defineInterface(Performance));
   performance.object = new Performance(internal);
 });

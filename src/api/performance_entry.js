@@ -123,9 +123,6 @@
     return ArrayPrototypeSort(found, (a, b) => startOf(a) - startOf(b));
   }
 
-  defineInterface(PerformanceEntry);
-  defineInterface(PerformanceMark);
-  defineInterface(PerformanceMeasure);
 
   nano.performance = {
     __proto__: null, PerformanceMark, filter, nameOf, typeOf, startOf,
@@ -136,7 +133,7 @@
     // Set by performance_observer.js.
     observed: undefined,
   };
-  nano.expose("PerformanceEntry", PerformanceEntry);
-  nano.expose("PerformanceMark", PerformanceMark);
-  nano.expose("PerformanceMeasure", PerformanceMeasure);
+  nano.expose("PerformanceEntry", defineInterface(PerformanceEntry));
+  nano.expose("PerformanceMark", defineInterface(PerformanceMark));
+  nano.expose("PerformanceMeasure", defineInterface(PerformanceMeasure));
 });

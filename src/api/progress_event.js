@@ -37,8 +37,7 @@
       return this.#total;
     }
   }
-  defineInterface(ProgressEvent);
 
   nano.ProgressEvent = ProgressEvent;
-  nano.expose("ProgressEvent", ProgressEvent);
+  nano.expose("ProgressEvent", defineInterface(ProgressEvent));
 });

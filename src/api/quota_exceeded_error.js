@@ -44,9 +44,8 @@
       };
     }
   }
-  defineInterface(QuotaExceededError);
 
   nano.QuotaExceededError = QuotaExceededError;
   nano.quota = { __proto__: null, isQuotaExceededError, copy };
-  nano.expose("QuotaExceededError", QuotaExceededError);
+  nano.expose("QuotaExceededError", defineInterface(QuotaExceededError));
 });

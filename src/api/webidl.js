@@ -6,11 +6,12 @@
   const {
     ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, ArrayBufferPrototypeGetDetached,
     ArrayBufferPrototypeGetResizable, DataViewPrototypeGetBuffer, DataViewPrototypeGetByteLength,
-    DataViewPrototypeGetByteOffset, IteratorPrototype, MathTrunc, NumberIsFinite, NumberMAX_SAFE_INTEGER,
+    DataViewPrototypeGetByteOffset, FunctionPrototype, FunctionPrototypeBind, IteratorPrototype, Map, MapPrototypeGet,
+    MapPrototypeHas, MapPrototypeSet, MathTrunc, NumberIsFinite, NumberMAX_SAFE_INTEGER,
     ObjectDefineProperty, ObjectGetOwnPropertyNames, ObjectGetOwnPropertySymbols,
     ObjectPrototypePropertyIsEnumerable, ObjectSetPrototypeOf, ReflectApply,
-    ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec, Set, SetPrototypeAdd,
-    SetPrototypeHas, StringPrototypeToWellFormed, SymbolIterator, SymbolToStringTag, TypeError, TypedArrayPrototypeGetBuffer,
+    ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec,
+    StringPrototypeToWellFormed, SymbolHasInstance, SymbolIterator, SymbolToStringTag, TypeError, TypedArrayPrototypeGetBuffer,
     TypedArrayPrototypeGetByteLength: getByteLength, TypedArrayPrototypeGetByteOffset,
     TypedArrayPrototypeGetSymbolToStringTag: getKind, Uint8Array, isObject, newList, push,
   } = nano.primordials;
@@ -228,29 +229,53 @@
     ObjectDefineProperty(prototype, SymbolToStringTag, { __proto__: null, value: name, configurable: true });
   }
 
-  /** The prototypes of all interfaces. */
-  const interfaces = new Set();
+  /** The interface objects of all interfaces, by their prototypes. */
+  const interfaces = new Map();
 
   /** Whether an object is one of the platform's, by its prototypes. A proxy among them is not asked. */
   function isPlatformObject(object) {
     let holder = object;
     while (holder !== null && !nano.ops.is_proxy(holder)) {
       holder = ReflectGetPrototypeOf(holder);
-      if (SetPrototypeHas(interfaces, holder)) return true;
+      if (MapPrototypeHas(interfaces, holder)) return true;
     }
     return false;
   }
 
-  /** Gives a class the shape of an interface: enumerable members and a class string. */
+  /**
+   * Gives a class the shape of an interface, enumerable members and a class string. Returns the interface object: the one
+   * function that an app sees.
+   */
   function defineInterface(Class) {
-    SetPrototypeAdd(interfaces, Class.prototype);
     makeEnumerable(Class);
     makeEnumerable(Class.prototype);
     tag(Class.prototype, Class.name);
-    return Class;
+    const parent = ReflectGetPrototypeOf(Class);
+    const object = parent === FunctionPrototype
+      ? Class
+      : bindInterface(Class, MapPrototypeGet(interfaces, parent.prototype) ?? parent);
+    MapPrototypeSet(interfaces, Class.prototype, object);
+    return object;
   }
 
-  /** §3.7.5: constants, on the interface and on its prototype. */
+  /**
+   * The interface object of a class that extends another. `super(…)` calls whatever is the [[Prototype]] of the class, so
+   * that an app must never get hold of the class itself: what it gets is bound to it, and constructs the same.
+   */
+  function bindInterface(Class, parent) {
+    const object = ObjectSetPrototypeOf(FunctionPrototypeBind(Class), parent);
+    const keys = ReflectOwnKeys(Class);
+    for (let i = 0; i < keys.length; i++) {
+      const descriptor = ReflectGetOwnPropertyDescriptor(Class, keys[i]);
+      ObjectDefineProperty(object, keys[i], ObjectSetPrototypeOf(descriptor, null));
+    }
+    ObjectDefineProperty(Class.prototype, "constructor", { __proto__: null, value: object });
+    // `instanceof` asks what the function is bound to; that would call an app's method of the parent's.
+    ObjectDefineProperty(Class, SymbolHasInstance, { __proto__: null, value: undefined });
+    return object;
+  }
+
+  /** §3.7.5: constants, on the interface object and on its prototype. */
   function defineConstants(Class, constants) {
     const names = ReflectOwnKeys(constants);
     for (let i = 0; i < names.length; i++) {

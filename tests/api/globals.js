@@ -27,6 +27,102 @@ export const tests = {
     ok(!Object.keys(globalThis).includes("Headers"));
     ok(Object.keys(globalThis).includes("setTimeout"));
   },
+  "a changed [[Prototype]] of an interface object sees nothing and changes nothing"() {
+    const make = {
+      AbortSignal: () => [new AbortController().signal, AbortSignal.abort(), AbortSignal.any([])][0],
+      BroadcastChannel: () => {
+        const channel = new BroadcastChannel("x");
+        channel.close();
+        return channel;
+      },
+      CustomEvent: () => new CustomEvent("x"),
+      ErrorEvent: () => new ErrorEvent("x"),
+      FetchEvent: () => new FetchEvent("x", { request: new Request("http://a.test/") }),
+      File: () => new File([], "x"),
+      FileReader: () => new FileReader(),
+      FixedLengthStream: () => new FixedLengthStream(1),
+      IdentityTransformStream: () => new IdentityTransformStream(),
+      MessageEvent: () => new MessageEvent("x"),
+      MessagePort: () => new MessageChannel().port1,
+      PerformanceMark: () => new PerformanceMark("x"),
+      PerformanceMeasure: () => {
+        const measure = performance.measure("x");
+        performance.clearMeasures("x");
+        return measure;
+      },
+      ProgressEvent: () => new ProgressEvent("x"),
+      PromiseRejectionEvent: () => new PromiseRejectionEvent("x", { promise: {} }),
+      QuotaExceededError: () => new QuotaExceededError("x"),
+    };
+    for (const name in make) {
+      const Class = globalThis[name];
+      const parent = Object.getPrototypeOf(Class);
+      let seen;
+      const spy = function (...given) {
+        seen = given;
+        return Reflect.construct(parent, given, new.target);
+      };
+      let made;
+      Object.setPrototypeOf(Class, spy);
+      try {
+        made = make[name]();
+      } finally {
+        Object.setPrototypeOf(Class, parent);
+      }
+      equal(seen, undefined, name);
+      equal(Object.getPrototypeOf(made), Class.prototype, name);
+      equal(Object.getPrototypeOf(Class.prototype), parent.prototype, name);
+      ok(made instanceof Class && made instanceof parent, name);
+    }
+  },
+  "an interface object is its prototype's constructor, and looks like one"() {
+    let derived = 0;
+    for (const name of Object.getOwnPropertyNames(globalThis)) {
+      const Class = globalThis[name];
+      const { prototype } = typeof Class === "function" ? Class : {};
+      if (prototype?.[Symbol.toStringTag] !== name) continue;
+      equal(prototype.constructor, Class, name);
+      equal(Class.name, name);
+      const { writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(Class, "prototype");
+      same([writable, enumerable, configurable], [false, false, false], name);
+      const parent = Object.getPrototypeOf(prototype);
+      if (!Object.hasOwn(parent, Symbol.toStringTag) || parent.constructor.name === "Iterator") continue;
+      equal(Object.getPrototypeOf(Class), parent.constructor, name);
+      throws(TypeError, () => Class());
+      derived++;
+    }
+    ok(derived > 10);
+    equal(File.length, 2);
+    equal(typeof AbortSignal.any, "function");
+    equal(FileReader.DONE, 2);
+  },
+  "a class of an app's own extends a derived interface"() {
+    class Mine extends File {
+      own = 1;
+    }
+    const file = new Mine(["text"], "name");
+    ok(file instanceof Mine && file instanceof File && file instanceof Blob);
+    same([file.own, file.name, file.size, file.constructor], [1, "name", 4, Mine]);
+    class Hint extends CustomEvent {}
+    const hint = new Hint("x", { detail: 1 });
+    ok(hint instanceof Hint);
+    same([hint.type, hint.detail, Object.getPrototypeOf(hint)], ["x", 1, Hint.prototype]);
+    equal(Object.getPrototypeOf(Reflect.construct(Blob, [], File)), File.prototype);
+  },
+  async "instanceof gives no app the class behind an interface object"() {
+    const asked = [];
+    const ask = function () {
+      asked.push(this);
+      return true;
+    };
+    await patched(EventTarget, Symbol.hasInstance, ask, () => {
+      ok({} instanceof AbortSignal);
+      ok(!Function.prototype[Symbol.hasInstance].call(AbortSignal, {}));
+      ok(Function.prototype[Symbol.hasInstance].call(AbortSignal, new AbortController().signal));
+    });
+    equal(asked.length, 1);
+    equal(asked[0], AbortSignal);
+  },
   "crypto is an attribute that stays"() {
     const { get, set, enumerable } = Object.getOwnPropertyDescriptor(globalThis, "crypto");
     ok(enumerable && set === undefined);

@@ -55,7 +55,5 @@
     }
   }
 
-  defineInterface(DigestStream);
-
-  nano.DigestStream = DigestStream;
+  nano.DigestStream = defineInterface(DigestStream);
 });
