@@ -23,7 +23,8 @@
   class ErrorEvent extends Event {
     #info;
 
-    constructor(type, eventInitDict = {}) {
+    constructor(type, eventInitDict = undefined) {
+      requireArguments(arguments.length, 1, "new ErrorEvent");
       super(type, eventInitDict);
       const { message = "", filename = "", lineno = 0, colno = 0, error } =
         dictionaryOf(eventInitDict, ErrorEventInit, "ErrorEvent's options");

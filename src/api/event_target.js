@@ -19,6 +19,9 @@
   let blank;
   let isTrusted;
   let createTrusted;
+  let isDispatched;
+  let stopImmediately;
+  let cancel;
   let initialize;
   let dispatch;
   let dispatchUntrusted;
@@ -103,8 +106,7 @@
     }
 
     stopImmediatePropagation() {
-      this.#stopPropagation = true;
-      this.#stopImmediately = true;
+      stopImmediately(this);
     }
 
     get bubbles() {
@@ -120,11 +122,11 @@
     }
 
     set returnValue(value) {
-      if (!value) this.#cancel();
+      cancel(this, !value);
     }
 
     preventDefault() {
-      this.#cancel();
+      cancel(this, true);
     }
 
     get defaultPrevented() {
@@ -144,11 +146,6 @@
       initialize(this, type, bubbles, cancelable);
     }
 
-    // §2.2 "set the canceled flag".
-    #cancel() {
-      if (this.#cancelable && !this.#passive) this.#canceled = true;
-    }
-
     static {
       const getTrusted = {
         get isTrusted() {
@@ -164,6 +161,17 @@
         const event = new Class(type, init);
         event.#trusted = true;
         return event;
+      };
+
+      isDispatched = (event) => event.#dispatching;
+
+      stopImmediately = (event) => {
+        event.#stopPropagation = event.#stopImmediately = true;
+      };
+
+      // §2.2 "set the canceled flag", if that is wanted.
+      cancel = (event, isWanted) => {
+        event.#canceled ||= isWanted && event.#cancelable && !event.#passive;
       };
 
       // §2.2 "initialize", unless it is under way: then false.
@@ -248,6 +256,7 @@
     #detail;
 
     constructor(type, init = undefined) {
+      requireArguments(arguments.length, 1, "new CustomEvent");
       super(type, init);
       const detail = dictionary(init)?.detail;
       this.#detail = detail === undefined ? null : detail;
@@ -371,14 +380,13 @@
         if (handler === undefined) {
           if (value === null) return;
           target.#handlers ??= { __proto__: null };
-          handler = target.#handlers[type] = createHandler();
-          handler.isForErrors = type === "error" && target === globalTarget;
+          handler = target.#handlers[type] = createHandler(type === "error" && target === globalTarget);
         }
         const old = handler.value;
         handler.value = value;
-        if (old === null && value !== null) target.#add(type, handler, false, false, false, undefined);
+        if (old === null && value !== null) target.#add(type, handler.listener, false, false, false, undefined);
         if (old === null || value !== null) return;
-        removeListener(target, findListener(target.#listeners, type, handler, false));
+        removeListener(target, findListener(target.#listeners, type, handler.listener, false));
       };
       hasListener = (target, type) => {
         const listeners = target.#listeners;
@@ -394,19 +402,18 @@
   // HTML §8.1.8.1: event handler attributes.
 
   /** What stands in the list of listeners for an event handler: "the event handler processing algorithm". */
-  function createHandler() {
-    const handler = function (event) {
+  function createHandler(isForErrors) {
+    const handler = { value: null, listener: undefined };
+    handler.listener = function (event) {
       const { value } = handler;
       if (typeof value !== "function") return;
-      if (handler.isForErrors && nano.events.isErrorEvent(event)) {
+      if (isForErrors && nano.events.isErrorEvent(event)) {
         const { message, filename, lineno, colno, error } = nano.events.errorInfo(event);
-        if (ReflectApply(value, this, [message, filename, lineno, colno, error]) === true) event.preventDefault();
-      } else if (ReflectApply(value, this, [event]) === false) {
-        event.preventDefault();
+        cancel(event, ReflectApply(value, this, [message, filename, lineno, colno, error]) === true);
+      } else {
+        cancel(event, ReflectApply(value, this, [event]) === false);
       }
     };
-    handler.value = null;
-    handler.isForErrors = false;
     return handler;
   }
 
@@ -436,7 +443,8 @@
 
   nano.events = {
     __proto__: null,
-    Event, EventTarget, createTrusted, initialize, fire, hasListener, defineHandler, getHandler, setHandler, globalTarget,
+    Event, EventTarget, createTrusted, isDispatched, stopImmediately, initialize, fire, hasListener, defineHandler,
+    getHandler, setHandler, globalTarget,
     // Set by error_events.js.
     isErrorEvent: undefined, errorInfo: undefined, globalHandlers: undefined,
   };

@@ -2,10 +2,11 @@
 // FetchEvent: Service Workers §4.6, for apps that listen to "fetch" instead of exporting a handler.
 
 (function (nano) {
-  const { DOMException } = nano;
-  const { Event, createTrusted, fire, globalTarget, hasListener } = nano.events;
-  const { TypeError } = nano.primordials;
-  const { defineInterface, dictionary, requireArguments } = nano.webidl;
+  const { fetch, DOMException } = nano;
+  const { Event, createTrusted, fire, globalTarget, hasListener, isDispatched, stopImmediately } = nano.events;
+  const { defineInterface, dictionaryOf, requireArguments } = nano.webidl;
+
+  const FetchEventInit = [{ __proto__: null, key: "request", convert: fetch.toRequest, required: true }];
 
   let responseOf;
   let create;
@@ -17,10 +18,9 @@
     #response = undefined;
 
     constructor(type, init) {
+      requireArguments(arguments.length, 2, "new FetchEvent");
       super(type, init);
-      const members = dictionary(init, "FetchEvent's options");
-      if (members === undefined) throw new TypeError("FetchEvent: a request is required");
-      this.#request = members.request;
+      this.#request = dictionaryOf(init, FetchEventInit, "FetchEvent's options").request;
     }
 
     get request() {
@@ -28,9 +28,11 @@
     }
 
     respondWith(response) {
-      if (this.#responded) throw new DOMException("respondWith was already called", "InvalidStateError");
+      const isLate = this.#responded;
       requireArguments(arguments.length, 1, "FetchEvent.respondWith");
-      this.stopImmediatePropagation();
+      if (!isDispatched(this)) throw new DOMException("the event is not being dispatched", "InvalidStateError");
+      if (isLate) throw new DOMException("respondWith was already called", "InvalidStateError");
+      stopImmediately(this);
       this.#responded = true;
       this.#response = response;
     }

@@ -36,7 +36,8 @@
     #source;
     #ports;
 
-    constructor(type, eventInitDict = {}) {
+    constructor(type, eventInitDict = undefined) {
+      requireArguments(arguments.length, 1, "new MessageEvent");
       super(type, eventInitDict);
       const { data = null, lastEventId = "", origin = "", ports = newList(), source = null } =
         dictionaryOf(eventInitDict, MessageEventInit, "MessageEvent's options");
@@ -64,7 +65,8 @@
     }
 
     initMessageEvent(
-      type, bubbles = false, cancelable = false, data = null, origin = "", lastEventId = "", source = null, ports = [],
+      type, bubbles = false, cancelable = false, data = null, origin = "", lastEventId = "", source = null,
+      ports = undefined,
     ) {
       if (!(#data in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 1, "MessageEvent.initMessageEvent");
@@ -74,7 +76,7 @@
       const from = USVString(origin);
       const id = DOMString(lastEventId);
       const by = toSource(source);
-      const list = arguments.length > 7 && ports !== undefined ? toPorts(ports) : newList();
+      const list = ports === undefined ? newList() : toPorts(ports);
       if (initialize(this, name, bubbling, canceling)) this.#set(data, from, id, by, list);
     }
 

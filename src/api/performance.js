@@ -87,7 +87,7 @@
       return arrayFromList(filter(timeline, DOMString(name), type === undefined ? undefined : DOMString(type)));
     }
 
-    mark(markName, markOptions = {}) {
+    mark(markName, markOptions = undefined) {
       if (!(#brand in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 1, "performance.mark");
       return add(new PerformanceMark(markName, markOptions));
@@ -98,11 +98,11 @@
       clear("mark", markName === undefined ? undefined : DOMString(markName));
     }
 
-    measure(measureName, startOrMeasureOptions = {}, endMark = undefined) {
+    measure(measureName, startOrMeasureOptions = undefined, endMark = undefined) {
       if (!(#brand in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 1, "performance.measure");
       const name = DOMString(measureName);
-      const isDictionary = startOrMeasureOptions === null || isObject(startOrMeasureOptions);
+      const isDictionary = isObject(startOrMeasureOptions ?? {});
       const { detail, duration, end, start } = isDictionary
         ? dictionaryOf(startOrMeasureOptions, PerformanceMeasureOptions, "performance.measure's options")
         : { detail: undefined, duration: undefined, end: undefined, start: DOMString(startOrMeasureOptions) };

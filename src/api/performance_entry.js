@@ -84,7 +84,7 @@
     #detail;
 
     /** §3.3 "PerformanceMark constructor". */
-    constructor(markName, markOptions = {}) {
+    constructor(markName, markOptions = undefined) {
       requireArguments(arguments.length, 1, "new PerformanceMark");
       const name = DOMString(markName);
       const { detail, startTime } = dictionaryOf(markOptions, PerformanceMarkOptions, "PerformanceMark's options");

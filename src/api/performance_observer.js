@@ -69,7 +69,7 @@
       this.#callback = toCallback(callback, "PerformanceObserver: the callback");
     }
 
-    observe(options = {}) {
+    observe(options = undefined) {
       const types = this.#types;
       const { buffered, entryTypes, type } = dictionaryOf(options, PerformanceObserverInit, "the observer's options");
       if (entryTypes === undefined && type === undefined) {

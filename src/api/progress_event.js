@@ -4,7 +4,7 @@
 (function (nano) {
   const { Event } = nano.events;
   const { Boolean } = nano.primordials;
-  const { defineInterface, dictionaryOf, double } = nano.webidl;
+  const { defineInterface, dictionaryOf, double, requireArguments } = nano.webidl;
 
   const ProgressEventInit = [
     { __proto__: null, key: "lengthComputable", convert: Boolean }, { __proto__: null, key: "loaded", convert: double },
@@ -16,7 +16,8 @@
     #loaded;
     #total;
 
-    constructor(type, eventInitDict = {}) {
+    constructor(type, eventInitDict = undefined) {
+      requireArguments(arguments.length, 1, "new ProgressEvent");
       super(type, eventInitDict);
       const { lengthComputable = false, loaded = 0, total = 0 } =
         dictionaryOf(eventInitDict, ProgressEventInit, "ProgressEvent's options");

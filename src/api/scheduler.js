@@ -22,7 +22,7 @@
       if (key !== internal) throw new TypeError("Illegal constructor");
     }
 
-    wait(delay, options = {}) {
+    wait(delay, options = undefined) {
       const { promise, resolve, reject } = newPromise();
       try {
         if (!(#brand in this)) throw new TypeError("Illegal invocation");

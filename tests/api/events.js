@@ -78,6 +78,87 @@ export const tests = {
     target.dispatchEvent(new Event("x"));
     ok(reached);
   },
+  "returnValue can be set of events alone"() {
+    const { set } = Object.getOwnPropertyDescriptor(Event.prototype, "returnValue");
+    for (const value of [true, false]) throws(TypeError, () => set.call({}, value));
+    const event = new Event("x", { cancelable: true });
+    event.returnValue = true;
+    ok(!event.defaultPrevented);
+    event.returnValue = false;
+    event.returnValue = true;
+    ok(event.defaultPrevented && !event.returnValue);
+  },
+  "an event has a type"() {
+    for (const Class of [Event, CustomEvent, ErrorEvent, MessageEvent, ProgressEvent, PromiseRejectionEvent, FetchEvent]) {
+      throws(TypeError, () => new Class());
+    }
+    equal(new CustomEvent(undefined).type, "undefined");
+  },
+  "options that are not given are empty, whatever objects inherit"() {
+    const lengths = [CustomEvent, ErrorEvent, MessageEvent, ProgressEvent, PerformanceMark].map(({ length }) => length);
+    same(lengths, [1, 1, 1, 1, 1]);
+    Object.assign(Object.prototype, { ports: 5, loaded: 5, lineno: 5, detail: 5, bubbles: true });
+    try {
+      same(new MessageEvent("x").ports, []);
+      equal(new ProgressEvent("x").loaded, 0);
+      equal(new ErrorEvent("x").lineno, 0);
+      equal(new CustomEvent("x").detail, null);
+      ok(!new Event("x").bubbles);
+      equal(new ProgressEvent("x", {}).loaded, 5);
+      equal(performance.mark("x").detail, null);
+      equal(performance.measure("x").detail, null);
+    } finally {
+      for (const key of ["ports", "loaded", "lineno", "detail", "bubbles"]) delete Object.prototype[key];
+      performance.clearMarks("x");
+      performance.clearMeasures("x");
+    }
+  },
+  "a FetchEvent has a Request, and a response while it is dispatched"() {
+    for (const init of [undefined, null, {}, { request: undefined }, { request: {} }, { request: "http://a.test/" }]) {
+      throws(TypeError, () => new FetchEvent("x", init));
+    }
+    const request = new Request("http://a.test/");
+    const event = new FetchEvent("x", { request });
+    equal(event.request, request);
+    const response = new Response();
+    throws("InvalidStateError", () => event.respondWith(response));
+    const target = new EventTarget();
+    let reached = false;
+    target.addEventListener("x", (event) => {
+      throws(TypeError, () => event.respondWith());
+      event.respondWith(response);
+      throws("InvalidStateError", () => event.respondWith(response));
+    });
+    target.addEventListener("x", () => (reached = true));
+    target.dispatchEvent(event);
+    ok(!reached);
+    throws("InvalidStateError", () => event.respondWith(response));
+  },
+  "an event handler is seen by nobody, and cancels by itself"() {
+    const { signal } = new AbortController();
+    const seen = [];
+    const spy = (key) =>
+      Object.defineProperty(Object.prototype, key, {
+        __proto__: null,
+        set(value) {
+          seen.push(this, value);
+        },
+        configurable: true,
+      });
+    const { preventDefault } = Event.prototype;
+    Event.prototype.preventDefault = () => seen.push("preventDefault");
+    for (const key of ["value", "isForErrors", "listener"]) spy(key);
+    const event = new Event("abort", { cancelable: true });
+    try {
+      signal.onabort = () => false;
+      ok(!signal.dispatchEvent(event));
+    } finally {
+      Event.prototype.preventDefault = preventDefault;
+      for (const key of ["value", "isForErrors", "listener"]) delete Object.prototype[key];
+    }
+    ok(event.defaultPrevented);
+    equal(seen.length, 0);
+  },
   "an event knows where it is"() {
     const target = new EventTarget();
     const event = new Event("x");
