@@ -270,8 +270,9 @@
       ObjectDefineProperty(object, keys[i], ObjectSetPrototypeOf(descriptor, null));
     }
     ObjectDefineProperty(Class.prototype, "constructor", { __proto__: null, value: object });
-    // `instanceof` asks what the function is bound to; that would call an app's method of the parent's.
-    ObjectDefineProperty(Class, SymbolHasInstance, { __proto__: null, value: undefined });
+    // `instanceof` asks what the function is bound to, which is not to call an app's method of the parent. V8 optimises
+    // the language's own method.
+    ObjectDefineProperty(Class, SymbolHasInstance, { __proto__: null, value: FunctionPrototype[SymbolHasInstance] });
     return object;
   }
 
