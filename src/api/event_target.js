@@ -194,8 +194,7 @@
         event.#target = event.#currentTarget = target;
         event.#phase = AT_TARGET;
         if (!event.#stopPropagation) {
-          // Nobody changes it: what is added or removed meanwhile gives the target another.
-          const listeners = listenersOf(self);
+          const listeners = lendList(self);
           for (let i = 0; i < listeners.length && !event.#stopImmediately; i++) {
             const listener = listeners[i];
             if (listener.removed || listener.type !== event.#type) continue;
@@ -208,6 +207,7 @@
             }
             event.#passive = false;
           }
+          returnList(self, listeners);
         }
         event.#phase = NONE;
         event.#currentTarget = null;
@@ -281,13 +281,6 @@
     return undefined;
   }
 
-  /** A copy of the list, without that one of them. */
-  function without(listeners, listener) {
-    const rest = newList();
-    for (let i = 0; i < listeners.length; i++) if (listeners[i] !== listener) push(rest, listeners[i]);
-    return rest;
-  }
-
   function checkCallback(callback) {
     if (callback === null || callback === undefined) return null;
     if (!isObject(callback)) throw new TypeError("the listener is neither a function nor an object");
@@ -297,10 +290,12 @@
   // §2.7 "flatten".
   const flatten = (options) => (isObject(options) ? Boolean(options.capture) : Boolean(options));
 
+  /** What targets begin with: lent to all of them for good. */
   const noListeners = newList();
 
   let receiver;
-  let listenersOf;
+  let lendList;
+  let returnList;
   let removeListener;
   let fire;
   let handlerOf;
@@ -308,8 +303,9 @@
   let hasListener;
 
   class EventTarget {
-    /** Not to be changed, for an event may be going through it: there is a new one instead. */
     #listeners = noListeners;
+    /** How many events are going through the list. It is not to be changed then: there is a new one instead. */
+    #lent = 1;
     /** Event handlers by their types, once there is one. */
     #handlers = null;
 
@@ -354,10 +350,19 @@
       if (callback === null || (signal !== undefined && nano.abort.isAborted(signal))) return;
       if (findListener(this.#listeners, type, callback, capture) !== undefined) return;
       const listener = { type, callback, capture, once, passive, removed: false, token: context.current() };
-      this.#listeners = without(this.#listeners, undefined);
+      if (this.#lent !== 0) this.#copyWithout(undefined);
       push(this.#listeners, listener);
       if (type === "abort" && nano.abort.isAbortSignal(this)) nano.abort.keep(this);
       if (signal !== undefined) nano.abort.addAlgorithm(signal, () => removeListener(this, listener));
+    }
+
+    /** Has the target go on with a copy of the list, without that one of them. */
+    #copyWithout(listener) {
+      const listeners = this.#listeners;
+      const rest = newList();
+      for (let i = 0; i < listeners.length; i++) if (listeners[i] !== listener) push(rest, listeners[i]);
+      this.#listeners = rest;
+      this.#lent = 0;
     }
 
     static {
@@ -366,10 +371,16 @@
         if (!isObject(self) || !(#listeners in self)) throw new TypeError("Illegal invocation");
         return self;
       };
-      listenersOf = (target) => target.#listeners;
+      lendList = (target) => {
+        target.#lent++;
+        return target.#listeners;
+      };
+      returnList = (target, listeners) => {
+        if (target.#listeners === listeners) target.#lent--;
+      };
       removeListener = (target, listener) => {
         listener.removed = true;
-        target.#listeners = without(target.#listeners, listener);
+        target.#copyWithout(listener);
       };
       fire = (target, event) => dispatch(event, target);
       handlerOf = (target, type) => (target.#handlers === null ? undefined : target.#handlers[type]);

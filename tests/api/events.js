@@ -159,6 +159,39 @@ export const tests = {
     ok(event.defaultPrevented);
     equal(seen.length, 0);
   },
+  "listeners that come and go during an event leave its list alone"() {
+    const target = new EventTarget();
+    const calls = [];
+    const late = () => calls.push("late");
+    const gone = () => calls.push("gone");
+    target.addEventListener("x", () => {
+      calls.push("first");
+      target.removeEventListener("x", gone);
+      target.addEventListener("x", late);
+      if (calls.length === 1) target.dispatchEvent(new Event("x"));
+      target.removeEventListener("x", late);
+      target.addEventListener("x", gone);
+    });
+    target.addEventListener("x", gone);
+    target.addEventListener("x", () => calls.push("last"), { once: true });
+    target.dispatchEvent(new Event("x"));
+    same(calls, ["first", "first", "last"]);
+    target.removeEventListener("x", gone);
+    target.dispatchEvent(new Event("x"));
+    same(calls.slice(3), ["first"]);
+  },
+  "a thousand listeners are added, called and removed in order"() {
+    const target = new EventTarget();
+    const calls = [];
+    const listeners = Array.from({ length: 1000 }, (_, i) => () => calls.push(i));
+    for (const listener of listeners) target.addEventListener("x", listener);
+    target.dispatchEvent(new Event("x"));
+    same(calls, [...listeners.keys()]);
+    for (let i = 0; i < 1000; i++) if (i !== 7 && i !== 999) target.removeEventListener("x", listeners[i]);
+    calls.length = 0;
+    target.dispatchEvent(new Event("x"));
+    same(calls, [7, 999]);
+  },
   "an event knows where it is"() {
     const target = new EventTarget();
     const event = new Event("x");
