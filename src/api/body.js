@@ -274,11 +274,11 @@
 
   /** BodyInit as Web IDL converts it: an object of one of its types as it is, all else as text. */
   function convert(value) {
-    const { blobs, forms, streams } = nano;
+    // Of `nano`'s members some are made when they are first asked for: texts and bytes need none of them.
     const isOne =
       isObject(value) &&
-      (isBufferSource(value) || isSearchParams(value) || streams.isStream(value) || blobs.isBlob(value) ||
-        forms.isFormData(value));
+      (isBufferSource(value) || isSearchParams(value) || nano.streams.isStream(value) || nano.blobs.isBlob(value) ||
+        nano.forms.isFormData(value));
     return isOne ? value : DOMString(value);
   }
 

@@ -7,8 +7,8 @@
 (function (nano) {
   const { ops, entry, fetch, context, DOMException } = nano;
   const {
-    Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, PromiseResolve, ReflectApply,
-    ReflectGetOwnPropertyDescriptor, TypeError, isObject, uponPromise,
+    Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, PromiseResolve, ReflectApply, TypeError,
+    isObject, uponPromise,
   } = nano.primordials;
   const { defineInterface, isUint8Array, requireArguments } = nano.webidl;
   const { withFields } = nano.headers;
@@ -198,14 +198,6 @@
   const cancel = (stream, reason) => uponPromise(stream.cancel(reason), undefined, context.reportException);
 
   const internal = { __proto__: null };
-
-  const { get: brand } = ReflectGetOwnPropertyDescriptor(fetch.Request.prototype, "duplex");
-
-  /** `value` itself, if it is a Request. */
-  fetch.toRequest = (value) => {
-    ReflectApply(brand, value, []);
-    return value;
-  };
 
   /** What a handler gets as `ctx`. */
   class ExecutionContext {

@@ -3,10 +3,16 @@
 
 (function (nano) {
   const { fetch, DOMException } = nano;
+  const { TypeError } = nano.primordials;
   const { Event, createTrusted, fire, globalTarget, hasListener, isDispatched, stopImmediately } = nano.events;
   const { defineInterface, dictionaryOf, requireArguments } = nano.webidl;
 
-  const FetchEventInit = [{ __proto__: null, key: "request", convert: fetch.toRequest, required: true }];
+  function toRequest(value, what) {
+    if (!fetch.isRequest(value)) throw new TypeError(`${what} is not a Request`);
+    return value;
+  }
+
+  const FetchEventInit = [{ __proto__: null, key: "request", convert: toRequest, required: true }];
 
   let responseOf;
   let create;

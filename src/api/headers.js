@@ -17,6 +17,11 @@
   /** What no value has that needs no second look, white space around it aside. */
   const suspicious = /[\0\r\n\u0100-\uffff]/;
 
+  // What names and values of a HeadersInit need: the names a look and the values to be trimmed, or those a look too.
+  const NOTHING = 0;
+  const TRIMMING = 1;
+  const ALL = 2;
+
   /** So many of an incoming request's are asked for one by one. */
   const FEW = 4;
 
@@ -213,7 +218,7 @@
         return headers;
       };
 
-      /** HeadersInit as Web IDL converts it: names and values in turn, and what `fill` need not look for. */
+      /** HeadersInit as Web IDL converts it: names and values in turn, and what is still to be done to them. */
       convert = (init) => {
         if (!isObject(init)) throw new TypeError("Headers: the argument is neither a sequence nor a record");
         const method = init[SymbolIterator];
@@ -225,10 +230,10 @@
             return headerValue(value);
           };
           const list = record(init, headerName, toValue, "the headers");
-          return { list, areClean, areNormal: false };
+          return { list, needs: areClean ? TRIMMING : ALL };
         }
         if (#list in init && method === entries) {
-          return { list: copyList(init.#fields), areClean: true, areNormal: true };
+          return { list: copyList(init.#fields), needs: NOTHING };
         }
         const pairs = sequenceFrom(init, method, (pair) => sequence(pair, headerValue, "a header"), "the headers");
         const list = newList();
@@ -237,14 +242,14 @@
           push(list, pairs[i][0]);
           push(list, pairs[i][1]);
         }
-        return { list, areClean: false, areNormal: false };
+        return { list, needs: ALL };
       };
 
       /** §5.1 "fill", of headers that are new, with what `convert` gave. */
-      fill = (headers, { list, areClean, areNormal }) => {
-        for (let i = 0; i < list.length && !areNormal; i += 2) {
+      fill = (headers, { list, needs }) => {
+        for (let i = 0; i < list.length && needs !== NOTHING; i += 2) {
           list[i] = normalizeName(list[i]);
-          list[i + 1] = normalizeValue(list[i + 1], areClean);
+          list[i + 1] = normalizeValue(list[i + 1], needs === TRIMMING);
         }
         headers.#list = list;
       };

@@ -346,6 +346,7 @@
     fromInternal: (token) => new Request(internal, token),
     /** Aborts the signal of an incoming request. */
     abortRequest,
+    isRequest,
     requestParts,
   };
   nano.expose("Request", Request);

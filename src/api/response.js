@@ -22,20 +22,6 @@
   const isRedirectStatus = (status) =>
     status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 
-  /** ResponseInit as Web IDL converts it. */
-  function readInit(init) {
-    const members = dictionary(init, "Response's options") ?? noOptions;
-    const { encodeBody } = members;
-    if (encodeBody !== undefined) enumeration(encodeBody, ENCODINGS, "Response: encodeBody");
-    let { headers } = members;
-    if (headers !== undefined) headers = headerLists.convert(headers);
-    let { status } = members;
-    status = status === undefined ? 200 : unsignedShort(status);
-    let { statusText } = members;
-    statusText = statusText === undefined ? "" : ByteString(statusText, "Response: statusText");
-    return { headers, status, statusText };
-  }
-
   let bodyOf;
   let headersOf;
   let isResponse;
@@ -63,8 +49,8 @@
       const given = body !== null && body !== undefined;
       if (init !== undefined) {
         const content = given ? convert(body) : undefined;
-        const members = readInit(init);
-        this.#initialize(members, given ? extract(content) : null);
+        const headers = this.#read(init);
+        this.#initialize(headers, given ? extract(content) : null);
       } else if (given) {
         const extracted = extract(body);
         this.#body = extracted.body;
@@ -97,22 +83,35 @@
 
     static json(data, init = undefined) {
       requireArguments(arguments.length, 1, "Response.json");
-      const members = readInit(init);
+      const response = new Response(internal);
+      const headers = response.#read(init);
       const text = JSONStringify(data);
       if (text === undefined) throw new TypeError("Response.json: the value has no JSON form");
-      const response = new Response(internal);
-      response.#initialize(members, { body: fromText(text), type: "application/json" });
+      response.#initialize(headers, { body: fromText(text), type: "application/json" });
       return response;
     }
 
+    /** Takes over what ResponseInit has, as Web IDL converts it: all but the headers, which it returns. */
+    #read(init) {
+      const members = dictionary(init, "Response's options") ?? noOptions;
+      const { encodeBody, headers } = members;
+      if (encodeBody !== undefined) enumeration(encodeBody, ENCODINGS, "Response: encodeBody");
+      const list = headers === undefined ? undefined : headerLists.convert(headers);
+      const { status } = members;
+      if (status !== undefined) this.#status = unsignedShort(status);
+      const { statusText } = members;
+      if (statusText !== undefined) this.#statusText = ByteString(statusText, "Response: statusText");
+      return list;
+    }
+
     /** §5.5 "initialize a response". */
-    #initialize({ headers, status, statusText }, extracted) {
+    #initialize(headers, extracted) {
+      const status = this.#status;
+      const statusText = this.#statusText;
       if (status < 200 || status > 599) throw new RangeError(`Response: the status ${status} is not from 200 to 599`);
       if (statusText !== "" && RegExpPrototypeExec(reasonPhrase, statusText) === null) {
         throw new TypeError("Response: statusText is not a reason phrase");
       }
-      this.#status = status;
-      this.#statusText = statusText;
       this.#headers = headerLists.create(newList(), false);
       if (headers !== undefined) headerLists.fill(this.#headers, headers);
       this.#setBody(extracted);
