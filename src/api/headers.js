@@ -89,7 +89,10 @@
     append(name, value) {
       if (!(#list in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 2, "Headers.append");
-      const { key, text } = normalize(name, value);
+      const asked = nameBefore(name, value);
+      const given = converted(value);
+      const key = normalizeName(asked);
+      const text = normalizeValue(given);
       this.#checkGuard();
       const list = this.#fields;
       push(list, key);
@@ -144,7 +147,10 @@
     set(name, value) {
       if (!(#list in this)) throw new TypeError("Illegal invocation");
       requireArguments(arguments.length, 2, "Headers.set");
-      const { key, text } = normalize(name, value);
+      const asked = nameBefore(name, value);
+      const given = converted(value);
+      const key = normalizeName(asked);
+      const text = normalizeValue(given);
       this.#checkGuard();
       const list = this.#fields;
       let first = 0;
@@ -268,14 +274,9 @@
   const headerName = (name) => (MapPrototypeGet(names, name) === undefined ? ByteString(name, "a header's name") : name);
   const headerValue = (value) => ByteString(value, "a header's name or value");
 
-  /** Of a field that is added: both are converted before either is looked at (Web IDL §3.7.7). */
-  function normalize(name, value) {
-    if (typeof value === "string") return { key: normalizeName(name), text: normalizeValue(value) };
-    const field = { key: headerName(name), text: headerValue(value) };
-    field.key = normalizeName(field.key);
-    field.text = normalizeValue(field.text);
-    return field;
-  }
+  /** The name of a field that is added: converted before `value` is, and both before either is looked at (Web IDL §3.7.7). */
+  const nameBefore = (name, value) => (typeof value === "string" ? name : headerName(name));
+  const converted = (value) => (typeof value === "string" ? value : headerValue(value));
 
   defineInterface(Headers);
   defineIterable(Headers, pairsOf);
