@@ -8,7 +8,6 @@
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
-use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -102,9 +101,8 @@ fn with_account<T>(look: impl FnOnce(&Native) -> T) -> Option<T> {
     if account.is_null() {
         return None;
     }
-    // SAFETY: the reference is the thread's own, until `Counting` takes it back on this very thread.
-    let native = ManuallyDrop::new(unsafe { Arc::from_raw(account) });
-    Some(look(&native))
+    // SAFETY: `Counting` keeps it alive until it takes it away, on this very thread.
+    Some(look(unsafe { &*account }))
 }
 
 /// Gives the thread up if its account has no room for a block of so many bytes.

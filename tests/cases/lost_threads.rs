@@ -162,3 +162,14 @@ fn too_many_lost_threads_end_the_process_in_order() {
     nano.post("bad", "/", "").fails(503, "cpu_limit");
     assert_eq!(nano.wait().code(), Some(70), "the service manager is to start it again");
 }
+
+#[test]
+fn lost_threads_that_keep_too_much_end_the_process_too() {
+    let script = format!("const kept = new Array(2 ** 24).fill(0.5); {ENDLESS}");
+    let mut nano = Setup::new()
+        .config("memory-total \"400MiB\"\ndrain \"2s\"\n")
+        .app("bad", r#"limits cpu="1s" memory="256MiB" isolates=1"#, &bad(&script))
+        .start();
+    nano.post("bad", "/", "").fails(503, "cpu_limit");
+    assert_eq!(nano.wait().code(), Some(70), "the service manager is to start it again");
+}
