@@ -1,7 +1,7 @@
 //! Leads some functions of V8's to functions of nano's own, at link time: its "fatal without security impact" (see
-//! `src/runtime/fatal.rs`), those by which its buffers take pages from the kernel (see `src/runtime/pages.rs`), those by which it takes
-//! memory otherwise (see `src/runtime/native.rs` and `src/runtime/memory.rs`), and those by which its loops over objects may
-//! run an app's code (see `src/runtime/park.rs`).
+//! `src/runtime/fatal.rs`), those by which its buffers take pages from the kernel (see `src/runtime/pages.rs`), those by
+//! which it takes memory otherwise (see `src/runtime/native.rs` and `src/runtime/memory.rs`), and those by which its loops
+//! over objects may run an app's code (see `src/runtime/park.rs`).
 
 const WRAPPED: &[&str] = &[
     "malloc",
