@@ -4,10 +4,11 @@
 //! what the limit does not leave room for; resizable buffers and WebAssembly memories are charged to the same account
 //! as V8 takes their pages (`pages`). Heap and external memory are sampled after turns, after full collections, and by the watchdog during a turn.
 
-use std::alloc::{self, Layout};
 use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use libmimalloc_sys::{mi_free, mi_malloc, mi_zalloc};
 
 use super::turn::Verdict;
 use super::worker::Worker;
@@ -95,13 +96,13 @@ unsafe extern "C" fn allocate(buffers: &Buffers, bytes: usize) -> *mut c_void {
         buffers.refused.store(true, Ordering::Relaxed);
         return std::ptr::null_mut();
     }
-    let allocate = if buffers.unzeroed.load(Ordering::Relaxed) { alloc::alloc } else { alloc::alloc_zeroed };
-    // SAFETY: the layout is not empty; a null answer is V8's to handle.
-    let data = layout(bytes).map_or(std::ptr::null_mut(), |layout| unsafe { allocate(layout) });
+    let allocate = if buffers.unzeroed.load(Ordering::Relaxed) { mi_malloc } else { mi_zalloc };
+    // SAFETY: a null answer is V8's to handle.
+    let data = unsafe { allocate(bytes.max(LEAST)) };
     if data.is_null() {
         buffers.release(bytes);
     }
-    data.cast()
+    data
 }
 
 unsafe extern "C" fn allocate_uninitialized(buffers: &Buffers, bytes: usize) -> *mut c_void {
@@ -109,24 +110,21 @@ unsafe extern "C" fn allocate_uninitialized(buffers: &Buffers, bytes: usize) -> 
         buffers.refused.store(true, Ordering::Relaxed);
         return std::ptr::null_mut();
     }
-    // SAFETY: the layout is not empty; a null answer is V8's to handle.
-    let data = layout(bytes).map_or(std::ptr::null_mut(), |layout| unsafe { alloc::alloc(layout) });
+    // SAFETY: a null answer is V8's to handle.
+    let data = unsafe { mi_malloc(bytes.max(LEAST)) };
     if data.is_null() {
         buffers.release(bytes);
     }
-    data.cast()
+    data
 }
 
-/// How a buffer of so many bytes is allocated: typed arrays of every kind fit, and V8 wants an address even for none.
-fn layout(bytes: usize) -> Option<Layout> {
-    Layout::from_size_align(bytes.max(1), 16).ok()
-}
+/// V8 wants an address even for no bytes, and from this size on mimalloc's blocks are aligned for every kind of typed array
+/// without being asked, which would take longer.
+const LEAST: usize = 16;
 
 unsafe extern "C" fn free(buffers: &Buffers, data: *mut c_void, bytes: usize) {
-    if let Some(layout) = layout(bytes) {
-        // SAFETY: V8 gives back what one of the two functions above returned, once, with the size it asked for.
-        unsafe { alloc::dealloc(data.cast(), layout) };
-    }
+    // SAFETY: V8 gives back what one of the two functions above returned, once.
+    unsafe { mi_free(data) };
     buffers.release(bytes);
 }
 
