@@ -10,13 +10,19 @@
   } = nano.primordials;
   const { DOMString, defineConstants, defineInterface, dictionary, requireArguments } = nano.webidl;
 
+  // Looked up once: `ops` is a hash table.
+  const { copies_of: copiesOf, now } = ops;
+
   const NONE = 0;
   const AT_TARGET = 2;
+
+  /** The most copies that are kept ready. */
+  const MOST = 16;
 
   const { global } = nano;
   /** The constructor makes what events are copies of, when it is given this. */
   const toBlank = { __proto__: null };
-  let blank;
+  let blanks;
   let isTrusted;
   let createTrusted;
   let isDispatched;
@@ -25,6 +31,32 @@
   let initialize;
   let dispatch;
   let dispatchUntrusted;
+
+  /** Copies of an object, made several at once: the call alone takes longer than one of them. */
+  class Copies {
+    #of;
+    #copies = undefined;
+    #left = 0;
+    /** How many there are next time: most apps use a few, and those that use many use a lot. */
+    #next = 1;
+
+    constructor(object) {
+      this.#of = object;
+    }
+
+    take() {
+      if (this.#left === 0) {
+        this.#left = this.#next;
+        this.#copies = copiesOf(this.#of, this.#left);
+        if (this.#next < MOST) this.#next *= 2;
+      }
+      const copies = this.#copies;
+      const at = --this.#left;
+      const copy = copies[at];
+      copies[at] = undefined;
+      return copy;
+    }
+  }
 
   // As a derived class, so that it is for the constructor to say where an object comes from: V8 makes one for any other.
   class Event extends Object {
@@ -42,7 +74,7 @@
     #dispatching = false;
     #initialized = true;
     #trusted = false;
-    /** Not a number in the blank: `copy_object` says why. */
+    /** Not a number in the blank: `copies_of` says why. */
     #timeStamp = undefined;
 
     constructor(type, init = undefined) {
@@ -59,12 +91,12 @@
       const cancelable = members !== undefined && Boolean(members.cancelable);
       const composed = members !== undefined && Boolean(members.composed);
       // To define a property takes V8 several times as long as to copy an object that has it.
-      const event = ops.copy_object(new.target === Event ? blank : blankOf(new.target));
+      const event = (new.target === Event ? blanks : blanksOf(new.target)).take();
       event.#type = name;
       event.#bubbles = bubbles;
       event.#cancelable = cancelable;
       event.#composed = composed;
-      event.#timeStamp = ops.now();
+      event.#timeStamp = now();
       return event;
     }
 
@@ -154,7 +186,7 @@
       };
       const { get } = ReflectGetOwnPropertyDescriptor(getTrusted, "isTrusted");
       isTrusted = { __proto__: null, get, enumerable: true };
-      blank = new Event(toBlank);
+      blanks = new Copies(new Event(toBlank));
       ObjectSetPrototypeOf(Event, FunctionPrototype);
 
       createTrusted = (Class, type, init) => {
@@ -227,16 +259,16 @@
   }
 
   /** Blanks of subclasses, by their prototypes. */
-  const blanks = new WeakMap();
+  const blanksOfOthers = new WeakMap();
 
-  function blankOf(Class) {
+  function blanksOf(Class) {
     const { prototype } = Class;
     // ECMAScript §10.1.14, GetPrototypeFromConstructor.
-    if (!isObject(prototype)) return blank;
-    const known = WeakMapPrototypeGet(blanks, prototype);
+    if (!isObject(prototype)) return blanks;
+    const known = WeakMapPrototypeGet(blanksOfOthers, prototype);
     if (known !== undefined) return known;
-    const made = ObjectSetPrototypeOf(ops.copy_object(blank), prototype);
-    WeakMapPrototypeSet(blanks, prototype, made);
+    const made = new Copies(ObjectSetPrototypeOf(blanks.take(), prototype));
+    WeakMapPrototypeSet(blanksOfOthers, prototype, made);
     return made;
   }
 
