@@ -4,8 +4,9 @@
 (function (nano) {
   const { ops, url } = nano;
   const {
-    ArrayPrototypeSort, RegExpPrototypeExec, StringPrototypeIndexOf, StringPrototypeSlice, StringPrototypeStartsWith,
-    SymbolIterator, TypeError, arrayFromList, isObject, newList, push,
+    ArrayPrototypeSort, RegExpPrototypeExec, StringFromCharCode, StringPrototypeCharCodeAt, StringPrototypeIndexOf,
+    StringPrototypeSlice, StringPrototypeStartsWith, SymbolIterator, TypeError, Uint8Array, arrayFromList, isObject, newList,
+    push,
   } = nano.primordials;
   const { USVString, defineInterface, defineIterable, record, requireArguments, sequence, sequenceFrom } = nano.webidl;
 
@@ -183,14 +184,41 @@
   const isAnyEncoded = (text) => StringPrototypeIndexOf(text, "%") !== -1 || StringPrototypeIndexOf(text, "+") !== -1;
   const decode = (text) => (isAnyEncoded(text) ? ops.form_decode(text) : text);
 
-  /** What is in any text that the serialiser does not leave as it is. */
+  // What the serialiser makes of a character.
+  const ENCODED = 0;
+  const KEPT = 1;
+  const SPACE = 2;
+  /** Of those of ASCII. */
+  const kinds = new Uint8Array(128);
+  for (let code = 0; code < 128; code++) {
+    kinds[code] = code === 0x20 ? SPACE : RegExpPrototypeExec(/[*\-.0-9A-Z_a-z]/, StringFromCharCode(code)) === null ? ENCODED : KEPT;
+  }
+  /** Of longer texts, V8's regular expressions have it sooner. */
   const special = /[^*\-.0-9A-Z_a-z]/;
+  const BRIEF = 48;
   /** To look, V8 puts a text together; Rust asks first whether there is room for a long one. */
   const SHORT = 4096;
-  const isPlain = (text) => text.length <= SHORT && RegExpPrototypeExec(special, text) === null;
-  const encode = (text) => (isPlain(text) ? text : ops.form_encode(text));
 
-  /** §5.2 "application/x-www-form-urlencoded serializer"; Rust encodes what is to be encoded. */
+  /** One of its names or values. Rust encodes what is to be encoded but for a few spaces. */
+  function encode(text) {
+    const { length } = text;
+    if (length > BRIEF) {
+      return length <= SHORT && RegExpPrototypeExec(special, text) === null ? text : ops.form_encode(text);
+    }
+    let encoded = "";
+    let start = 0;
+    for (let i = 0; i < length; i++) {
+      const code = StringPrototypeCharCodeAt(text, i);
+      const kind = code < 128 ? kinds[code] : ENCODED;
+      if (kind === KEPT) continue;
+      if (kind === ENCODED) return ops.form_encode(text);
+      encoded += `${StringPrototypeSlice(text, start, i)}+`;
+      start = i + 1;
+    }
+    return start === 0 ? text : encoded + StringPrototypeSlice(text, start);
+  }
+
+  /** §5.2 "application/x-www-form-urlencoded serializer". */
   function serialize(list) {
     let text = "";
     for (let i = 0; i < list.length; i += 2) {
