@@ -67,21 +67,20 @@ fn return_bytes(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, b
 
 fn encode(bytes: &[u8]) -> Vec<u8> {
     let kind = simdutf::Base64Options::Default;
-    let mut text = vec![0; simdutf::base64_length_from_binary(bytes.len(), kind)];
+    let length = simdutf::base64_length_from_binary(bytes.len(), kind);
     // SAFETY: the text has the length that the bytes need.
-    let length = unsafe { simdutf::binary_to_base64(bytes, &mut text, kind) };
-    debug_assert_eq!(length, text.len());
-    text
+    let text = value::written(length, |text| Some(unsafe { simdutf::binary_to_base64(bytes, text, kind) }));
+    text.unwrap_or_default()
 }
 
 /// Infra Standard §7 "forgiving-base64 decode".
 fn forgiving_decode(text: &[u8]) -> Option<Vec<u8>> {
     let (kind, last) = (simdutf::Base64Options::Default, simdutf::LastChunkHandling::Loose);
-    let mut bytes = vec![0; simdutf::maximal_binary_length_from_base64(text)];
-    // SAFETY: there is room for the longest that may come of it.
-    let result = unsafe { simdutf::base64_to_binary(text, &mut bytes, kind, last) };
-    bytes.truncate(result.count);
-    result.is_ok().then_some(bytes)
+    value::written(simdutf::maximal_binary_length_from_base64(text), |bytes| {
+        // SAFETY: there is room for the longest that may come of it.
+        let result = unsafe { simdutf::base64_to_binary(text, bytes, kind, last) };
+        result.is_ok().then_some(result.count)
+    })
 }
 
 /// `base64_url_encode(bytes)`.

@@ -96,6 +96,18 @@ pub(super) fn view_mut<R>(value: Local<'_, Value>, write: impl FnOnce(&mut [u8])
     Some(write(unsafe { std::slice::from_raw_parts_mut(data, length) }))
 }
 
+/// What `write` writes where there is room for `most` units: it reads none of them, and says how many it has written. To zero
+/// them first takes a tenth of the time of a conversion.
+pub(super) fn written<T: Copy>(most: usize, write: impl FnOnce(&mut [T]) -> Option<usize>) -> Option<Vec<T>> {
+    let mut units = Vec::with_capacity(most);
+    // SAFETY: there is room for so many, bytes or UTF-16 units, and `write` only writes.
+    let written = write(unsafe { std::slice::from_raw_parts_mut(units.as_mut_ptr(), most) })?;
+    assert!(written <= most);
+    // SAFETY: so many have been written.
+    unsafe { units.set_len(written) };
+    Some(units)
+}
+
 /// Returns `text` to the script; a `RangeError` if V8 cannot hold a string so long.
 pub(super) fn return_text(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, text: &str) {
     let string = if text.is_ascii() {
