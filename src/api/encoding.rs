@@ -158,9 +158,9 @@ fn utf8_fill(text: &ValueViewData<'_>, bytes: &mut [u8]) -> Option<usize> {
 fn utf16_fill(text: &[u16], bytes: &mut [u8]) -> Option<usize> {
     /// Units.
     const LAST: usize = 64;
-    // SAFETY: no unit becomes more than three bytes, and there is room for that; it stops at the first lone surrogate.
     let convert = |units: &[u16], bytes: &mut [u8]| {
         assert!(units.len() <= bytes.len() / 3);
+        // SAFETY: no unit becomes more than three bytes, and there is room for that; it stops at the first lone surrogate.
         let result = unsafe { simdutf::convert_utf16le_to_utf8_with_errors(units, bytes) };
         result.is_ok().then_some(result.count)
     };
