@@ -84,7 +84,7 @@ pub(super) fn resolve(reference: &str, base: &str) -> Option<(String, Offsets)> 
     text.push_str(&base[..base_path_end]);
     // "Shorten a url's path".
     let shorten = |text: &mut String| {
-        let last = text[path_start..].rfind('/');
+        let last = text.as_bytes()[path_start..].iter().rposition(|byte| *byte == b'/');
         text.truncate(path_start + last.unwrap_or(text.len() - path_start));
     };
     let segments = if let Some(segments) = path.strip_prefix('/') {
@@ -94,17 +94,21 @@ pub(super) fn resolve(reference: &str, base: &str) -> Option<(String, Offsets)> 
         shorten(&mut text);
         path
     };
-    for segment in segments.split('/') {
-        match segment {
+    let (mut rest, mut last) = (Some(segments), "");
+    while let Some(left) = rest {
+        let end = find(left.as_bytes(), 0, |byte| byte == b'/');
+        last = &left[..end];
+        rest = left.get(end + 1..);
+        match last {
             ".." => shorten(&mut text),
             "." => {}
             _ => {
                 text.push('/');
-                text.push_str(segment);
+                text.push_str(last);
             }
         }
     }
-    if matches!(path.rsplit('/').next(), Some("." | "..")) {
+    if matches!(last, "." | "..") {
         text.push('/');
     }
     let end = text.len();
