@@ -65,9 +65,9 @@ pub(crate) use fetches::{Arriving, Input};
 pub(crate) use limits::{has_room, has_room_for, is_condemned};
 pub(crate) use memory::{Charge, bytes, bytes_with, charge, charged, hasten_collection};
 pub use pool::{LoadError, Pool};
-pub(crate) use realm::{enter_request, request_of};
+pub(crate) use realm::request_of;
 pub use snapshot::SnapshotError;
-pub(crate) use state::{State, of as state};
+pub(crate) use state::{State, of as state, started};
 pub use watchdog::Lost;
 
 /// Workers kept ready for an app to need one.

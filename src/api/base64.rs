@@ -7,7 +7,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, ValueViewData, simdutf};
 
-use super::value;
+use super::value::{self, Scratch};
 use crate::runtime::{self, Op};
 
 /// The native functions of `base64.js`, and those for JSON Web Keys.
@@ -22,24 +22,26 @@ const URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, BARE);
 
 /// `base64_encode(string)`: `undefined` if it contains a character beyond U+00FF.
 fn base64_encode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    if let Some(text) = converted(scope, &args, |bytes| Some(encode(bytes))) {
-        return_bytes(scope, &mut rv, &text);
+    let mut scratch = Scratch::new();
+    if let Some(text) = converted(scope, &args, |bytes| encode(bytes, &mut scratch)) {
+        return_bytes(scope, &mut rv, text);
     }
 }
 
 /// `base64_decode(string)`: `undefined` if it is no base64.
 fn base64_decode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    if let Some(bytes) = converted(scope, &args, forgiving_decode) {
-        return_bytes(scope, &mut rv, &bytes);
+    let mut scratch = Scratch::new();
+    if let Some(bytes) = converted(scope, &args, |text| forgiving_decode(text, &mut scratch)) {
+        return_bytes(scope, &mut rv, bytes);
     }
 }
 
 /// What `convert` makes of a string's characters, which are bytes; `None` where they are not, or with an exception thrown.
-fn converted(
+fn converted<'a>(
     scope: &mut PinScope<'_, '_>,
     args: &FunctionCallbackArguments<'_>,
-    convert: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
-) -> Option<Vec<u8>> {
+    convert: impl FnOnce(&[u8]) -> Option<&'a [u8]>,
+) -> Option<&'a [u8]> {
     let Ok(string) = Local::<v8::String>::try_from(args.get(0)) else {
         value::throw_type_error(scope, "not a string");
         return None;
@@ -65,23 +67,22 @@ fn return_bytes(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, b
     }
 }
 
-fn encode(bytes: &[u8]) -> Vec<u8> {
+fn encode<'a>(bytes: &[u8], scratch: &'a mut Scratch) -> Option<&'a [u8]> {
     let kind = simdutf::Base64Options::Default;
-    let mut text = vec![0; simdutf::base64_length_from_binary(bytes.len(), kind)];
-    // SAFETY: the text has the length that the bytes need.
-    let length = unsafe { simdutf::binary_to_base64(bytes, &mut text, kind) };
-    debug_assert_eq!(length, text.len());
-    text
+    scratch.write(simdutf::base64_length_from_binary(bytes.len(), kind), |text| {
+        // SAFETY: the text has the length that the bytes need.
+        Some(unsafe { simdutf::binary_to_base64(bytes, text, kind) })
+    })
 }
 
 /// Infra Standard §7 "forgiving-base64 decode".
-fn forgiving_decode(text: &[u8]) -> Option<Vec<u8>> {
+fn forgiving_decode<'a>(text: &[u8], scratch: &'a mut Scratch) -> Option<&'a [u8]> {
     let (kind, last) = (simdutf::Base64Options::Default, simdutf::LastChunkHandling::Loose);
-    let mut bytes = vec![0; simdutf::maximal_binary_length_from_base64(text)];
-    // SAFETY: there is room for the longest that may come of it.
-    let result = unsafe { simdutf::base64_to_binary(text, &mut bytes, kind, last) };
-    bytes.truncate(result.count);
-    result.is_ok().then_some(bytes)
+    scratch.write(simdutf::maximal_binary_length_from_base64(text), |bytes| {
+        // SAFETY: there is room for the longest that may come of it.
+        let result = unsafe { simdutf::base64_to_binary(text, bytes, kind, last) };
+        result.is_ok().then_some(result.count)
+    })
 }
 
 /// `base64_url_encode(bytes)`.
@@ -122,6 +123,10 @@ mod tests {
 
     use super::*;
 
+    fn decoded(text: &[u8]) -> Option<Vec<u8>> {
+        forgiving_decode(text, &mut Scratch::new()).map(<[u8]>::to_vec)
+    }
+
     #[test]
     fn the_vectors_of_rfc_4648_decode() {
         for (text, data) in [
@@ -133,17 +138,17 @@ mod tests {
             ("Zm9vYmE=", "fooba"),
             ("Zm9vYmFy", "foobar"),
         ] {
-            assert_eq!(forgiving_decode(text.as_bytes()).as_deref(), Some(data.as_bytes()), "{text}");
+            assert_eq!(decoded(text.as_bytes()).as_deref(), Some(data.as_bytes()), "{text}");
         }
     }
 
     #[test]
     fn decoding_forgives_what_the_standard_forgives() {
         for text in ["Zg", "Zh==", " Z\tg\n=\x0c=\r"] {
-            assert_eq!(forgiving_decode(text.as_bytes()).as_deref(), Some(&b"f"[..]), "{text:?}");
+            assert_eq!(decoded(text.as_bytes()).as_deref(), Some(&b"f"[..]), "{text:?}");
         }
         for text in ["Z", "Zg=", "Zg===", "=", "====", "Z=g=", "Zm9v=", "Z\u{b}g", "-_", "Z\0"] {
-            assert_eq!(forgiving_decode(text.as_bytes()), None, "{text:?}");
+            assert_eq!(decoded(text.as_bytes()), None, "{text:?}");
         }
     }
 
@@ -154,19 +159,19 @@ mod tests {
             spaces in proptest::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"\t\n\x0c\r ".to_vec())), 0..5),
             padded in any::<bool>(),
         ) {
-            let mut text = encode(&bytes);
+            let mut text = encode(&bytes, &mut Scratch::new()).unwrap_or_default().to_vec();
             if !padded {
                 text.retain(|byte| *byte != b'=');
             }
             for (at, space) in spaces {
                 text.insert(at.index(text.len() + 1), space);
             }
-            prop_assert_eq!(forgiving_decode(&text), Some(bytes));
+            prop_assert_eq!(decoded(&text), Some(bytes));
         }
 
         #[test]
         fn no_text_is_too_strange(text in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = forgiving_decode(&text);
+            let _ = decoded(&text);
         }
     }
 }

@@ -284,7 +284,7 @@
 
   /** §5.2 "extract": `{ body, type }` of a BodyInit; `type` undefined where the object implies none. */
   function extract(object) {
-    if (typeof object === "string") return { body: fromText(object), type: TEXT };
+    if (typeof object === "string") return { body: fromText(USVString(object)), type: TEXT };
     if (isObject(object)) {
       const bytes = heldBytes(object);
       if (bytes !== undefined) {
@@ -309,13 +309,14 @@
         return { body: fromPieces(pieces), type };
       }
     }
-    return { body: fromText(`${object}`), type: TEXT };
+    return { body: fromText(USVString(object)), type: TEXT };
   }
 
   const BOM = 0xfeff;
   const TEXT = "text/plain;charset=UTF-8";
   const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
-  const fromText = (text) => new Body(USVString(text), 0, undefined);
+  /** Of a text without lone surrogates. */
+  const fromText = (text) => new Body(text, 0, undefined);
   const fromPieces = (pieces) =>
     pieces.size > ONE_SHOT ? new Body(undefined, 0, undefined, pieces) : new Body(pieces.copy(), 0, undefined);
   const fromBytes = (bytes) => new Body(bytes, 0, undefined);

@@ -10,13 +10,30 @@
   } = nano.primordials;
   const { DOMString, defineConstants, defineInterface, dictionary, requireArguments } = nano.webidl;
 
+  // Looked up once: `ops` is a hash table.
+  const { copies_of: copiesOf, now } = ops;
+
   const NONE = 0;
   const AT_TARGET = 2;
+
+  // The flags of an event: those of its dictionary, and those of §2.2.
+  const BUBBLES = 1;
+  const CANCELABLE = 2;
+  const COMPOSED = 4;
+  const STOPPED = 8;
+  const STOPPED_AT_ONCE = 16;
+  const CANCELED = 32;
+  const PASSIVE = 64;
+  const DISPATCHED = 128;
+  const TRUSTED = 256;
+
+  /** The most copies that are kept ready. */
+  const MOST = 16;
 
   const { global } = nano;
   /** The constructor makes what events are copies of, when it is given this. */
   const toBlank = { __proto__: null };
-  let blank;
+  let blanks;
   let isTrusted;
   let createTrusted;
   let isDispatched;
@@ -26,23 +43,41 @@
   let dispatch;
   let dispatchUntrusted;
 
+  /** Copies of an object, made several at once: the call alone takes longer than one of them. */
+  class Copies {
+    #of;
+    #copies = undefined;
+    #left = 0;
+    /** How many there are next time: most apps use a few, and those that use many use a lot. */
+    #next = 1;
+
+    constructor(object) {
+      this.#of = object;
+    }
+
+    take() {
+      if (this.#left === 0) {
+        this.#left = this.#next;
+        this.#copies = copiesOf(this.#of, this.#left);
+        if (this.#next < MOST) this.#next *= 2;
+      }
+      const copies = this.#copies;
+      const at = --this.#left;
+      const copy = copies[at];
+      copies[at] = undefined;
+      return copy;
+    }
+  }
+
   // As a derived class, so that it is for the constructor to say where an object comes from: V8 makes one for any other.
   class Event extends Object {
     #type;
-    #bubbles = false;
-    #cancelable = false;
-    #composed = false;
+    /** In one field, for an event is short-lived and soon copied if it is small. */
+    #flags = 0;
     #target = null;
+    /** Not null as long as listeners are called: there is no phase but that at the target. */
     #currentTarget = null;
-    #phase = NONE;
-    #stopPropagation = false;
-    #stopImmediately = false;
-    #canceled = false;
-    #passive = false;
-    #dispatching = false;
-    #initialized = true;
-    #trusted = false;
-    /** Not a number in the blank: `copy_object` says why. */
+    /** Not a number in the blank: `copies_of` says why. */
     #timeStamp = undefined;
 
     constructor(type, init = undefined) {
@@ -55,16 +90,17 @@
       requireArguments(arguments.length, 1, "new Event");
       const name = DOMString(type);
       const members = dictionary(init, "the event's options");
-      const bubbles = members !== undefined && Boolean(members.bubbles);
-      const cancelable = members !== undefined && Boolean(members.cancelable);
-      const composed = members !== undefined && Boolean(members.composed);
+      let flags = 0;
+      if (members !== undefined) {
+        if (members.bubbles) flags |= BUBBLES;
+        if (members.cancelable) flags |= CANCELABLE;
+        if (members.composed) flags |= COMPOSED;
+      }
       // To define a property takes V8 several times as long as to copy an object that has it.
-      const event = ops.copy_object(new.target === Event ? blank : blankOf(new.target));
+      const event = (new.target === Event ? blanks : blanksOf(new.target)).take();
       event.#type = name;
-      event.#bubbles = bubbles;
-      event.#cancelable = cancelable;
-      event.#composed = composed;
-      event.#timeStamp = ops.now();
+      event.#flags = flags;
+      event.#timeStamp = now();
       return event;
     }
 
@@ -90,19 +126,19 @@
     }
 
     get eventPhase() {
-      return this.#phase;
+      return this.#currentTarget === null ? NONE : AT_TARGET;
     }
 
     stopPropagation() {
-      this.#stopPropagation = true;
+      this.#flags |= STOPPED;
     }
 
     get cancelBubble() {
-      return this.#stopPropagation;
+      return (this.#flags & STOPPED) !== 0;
     }
 
     set cancelBubble(value) {
-      this.#stopPropagation ||= Boolean(value);
+      this.#flags |= value ? STOPPED : 0;
     }
 
     stopImmediatePropagation() {
@@ -110,15 +146,15 @@
     }
 
     get bubbles() {
-      return this.#bubbles;
+      return (this.#flags & BUBBLES) !== 0;
     }
 
     get cancelable() {
-      return this.#cancelable;
+      return (this.#flags & CANCELABLE) !== 0;
     }
 
     get returnValue() {
-      return !this.#canceled;
+      return (this.#flags & CANCELED) === 0;
     }
 
     set returnValue(value) {
@@ -130,11 +166,11 @@
     }
 
     get defaultPrevented() {
-      return this.#canceled;
+      return (this.#flags & CANCELED) !== 0;
     }
 
     get composed() {
-      return this.#composed;
+      return (this.#flags & COMPOSED) !== 0;
     }
 
     get timeStamp() {
@@ -149,94 +185,89 @@
     static {
       const getTrusted = {
         get isTrusted() {
-          return this.#trusted;
+          return (this.#flags & TRUSTED) !== 0;
         },
       };
       const { get } = ReflectGetOwnPropertyDescriptor(getTrusted, "isTrusted");
       isTrusted = { __proto__: null, get, enumerable: true };
-      blank = new Event(toBlank);
+      blanks = new Copies(new Event(toBlank));
       ObjectSetPrototypeOf(Event, FunctionPrototype);
 
       createTrusted = (Class, type, init) => {
         const event = new Class(type, init);
-        event.#trusted = true;
+        event.#flags |= TRUSTED;
         return event;
       };
 
-      isDispatched = (event) => event.#dispatching;
+      isDispatched = (event) => (event.#flags & DISPATCHED) !== 0;
 
       stopImmediately = (event) => {
-        event.#stopPropagation = event.#stopImmediately = true;
+        event.#flags |= STOPPED | STOPPED_AT_ONCE;
       };
 
       // §2.2 "set the canceled flag", if that is wanted.
       cancel = (event, isWanted) => {
-        event.#canceled ||= isWanted && event.#cancelable && !event.#passive;
+        event.#flags |= isWanted && (event.#flags & (CANCELABLE | PASSIVE)) === CANCELABLE ? CANCELED : 0;
       };
 
       // §2.2 "initialize", unless it is under way: then false.
       initialize = (event, type, bubbles, cancelable) => {
         const name = DOMString(type);
-        if (event.#dispatching) return false;
-        event.#initialized = true;
-        event.#stopPropagation = event.#stopImmediately = event.#canceled = event.#trusted = false;
+        if ((event.#flags & DISPATCHED) !== 0) return false;
+        event.#flags = (event.#flags & COMPOSED) | (bubbles ? BUBBLES : 0) | (cancelable ? CANCELABLE : 0);
         event.#target = null;
         event.#type = name;
-        event.#bubbles = Boolean(bubbles);
-        event.#cancelable = Boolean(cancelable);
         return true;
       };
 
       // §2.9 "dispatch" with §2.10 "inner invoke". Listeners run in the request they were added in.
       dispatch = (event, self) => {
         const target = outside(self);
-        event.#dispatching = true;
+        event.#flags |= DISPATCHED;
         event.#target = event.#currentTarget = target;
-        event.#phase = AT_TARGET;
-        if (!event.#stopPropagation) {
+        if ((event.#flags & STOPPED) === 0) {
           const listeners = lendList(self);
-          for (let i = 0; i < listeners.length && !event.#stopImmediately; i++) {
+          for (let i = 0; i < listeners.length && (event.#flags & STOPPED_AT_ONCE) === 0; i++) {
             const listener = listeners[i];
             if (listener.removed || listener.type !== event.#type) continue;
             if (listener.once) removeListener(self, listener);
-            event.#passive = listener.passive;
+            if (listener.passive) event.#flags |= PASSIVE;
             try {
               invoke(listener, event, target);
             } catch (error) {
               context.reportException(error);
             }
-            event.#passive = false;
+            event.#flags &= ~PASSIVE;
           }
           returnList(self, listeners);
         }
-        event.#phase = NONE;
         event.#currentTarget = null;
-        event.#dispatching = event.#stopPropagation = event.#stopImmediately = false;
-        return !event.#canceled;
+        event.#flags &= ~(DISPATCHED | STOPPED | STOPPED_AT_ONCE);
+        return (event.#flags & CANCELED) === 0;
       };
 
       dispatchUntrusted = (event, self) => {
-        if (!isObject(event) || !(#dispatching in event)) throw new TypeError("the argument is not an Event");
-        if (event.#dispatching || !event.#initialized) {
+        if (!isObject(event) || !(#flags in event)) throw new TypeError("the argument is not an Event");
+        if ((event.#flags & DISPATCHED) !== 0) {
           throw new DOMException("the event is already being dispatched", "InvalidStateError");
         }
-        event.#trusted = false;
+        event.#flags &= ~TRUSTED;
         return dispatch(event, self);
       };
     }
   }
 
   /** Blanks of subclasses, by their prototypes. */
-  const blanks = new WeakMap();
+  const blanksOfOthers = new WeakMap();
 
-  function blankOf(Class) {
+  function blanksOf(Class) {
     const { prototype } = Class;
     // ECMAScript §10.1.14, GetPrototypeFromConstructor.
-    if (!isObject(prototype)) return blank;
-    const known = WeakMapPrototypeGet(blanks, prototype);
+    if (!isObject(prototype)) return blanks;
+    const known = WeakMapPrototypeGet(blanksOfOthers, prototype);
     if (known !== undefined) return known;
-    const made = ObjectSetPrototypeOf(ops.copy_object(blank), prototype);
-    WeakMapPrototypeSet(blanks, prototype, made);
+    const made = new Copies(ObjectSetPrototypeOf(blanks.take(), prototype));
+    WeakMapPrototypeSet(blanksOfOthers, prototype, made);
     return made;
   }
 

@@ -63,6 +63,7 @@
     return trimmed;
   }
 
+  const internal = { __proto__: null };
   let pairsOf;
   let listOf;
   let isImmutable;
@@ -74,7 +75,7 @@
 
   class Headers {
     /** Names and values in turn, as they were appended; undefined as long as only Rust has them. */
-    #list = newList();
+    #list;
     /** The incoming request they are of, and how often that was asked for one of them. */
     #token = 0;
     #asked = 0;
@@ -82,7 +83,12 @@
     /** What iteration sees, until the list changes. */
     #sorted = undefined;
 
-    constructor(init = undefined) {
+    constructor(init = undefined, list = undefined) {
+      if (init === internal) {
+        this.#list = list;
+        return;
+      }
+      this.#list = newList();
       if (init !== undefined) fill(this, convert(init));
     }
 
@@ -211,8 +217,7 @@
       isImmutable = (headers) => headers.#immutable;
 
       create = (list, immutable) => {
-        const headers = new Headers();
-        headers.#list = list;
+        const headers = new Headers(internal, list);
         headers.#immutable = immutable;
         return headers;
       };

@@ -19,8 +19,9 @@ fn now(scope: &mut PinScope<'_, '_>, _args: FunctionCallbackArguments<'_>, mut r
 }
 
 fn milliseconds(isolate: &v8::Isolate) -> f64 {
-    let microseconds = runtime::state(isolate).started().elapsed().as_micros() as u64;
-    (microseconds - microseconds % 5) as f64 / 1000.0
+    let elapsed = runtime::started(isolate).elapsed();
+    let steps = elapsed.as_secs() * 200_000 + u64::from(elapsed.subsec_nanos()) / 5_000;
+    steps as f64 / 200.0
 }
 
 /// It is asked for with every event. It makes nothing on V8's heap, and so takes no scope, which would cost as much as a look at

@@ -4,8 +4,9 @@
 (function (nano) {
   const { ops, url } = nano;
   const {
-    ArrayPrototypeSort, RegExpPrototypeExec, StringPrototypeIndexOf, StringPrototypeSlice, StringPrototypeStartsWith,
-    SymbolIterator, TypeError, arrayFromList, isObject, newList, push,
+    ArrayPrototypeSort, RegExpPrototypeExec, StringFromCharCode, StringPrototypeCharCodeAt, StringPrototypeIndexOf,
+    StringPrototypeSlice, StringPrototypeStartsWith, SymbolIterator, TypeError, Uint8Array, arrayFromList, isObject, newList,
+    push,
   } = nano.primordials;
   const { USVString, defineInterface, defineIterable, record, requireArguments, sequence, sequenceFrom } = nano.webidl;
 
@@ -145,13 +146,21 @@
     }
   }
 
+  const PERCENT = 0x25;
+  const AMPERSAND = 0x26;
+  const PLUS = 0x2b;
+  const EQUALS = 0x3d;
+
+  /** Longer texts are searched, which takes V8 less time than to look at each character here. */
+  const BRIEF = 48;
   /** Longer texts are taken apart in Rust, which looks now and then whether a limit has struck. */
   const LONG = 1 << 16;
 
   /** §5.1 "application/x-www-form-urlencoded parser", of a text; Rust decodes what is encoded, which little is. */
   function parse(text) {
-    const list = newList();
     const { length } = text;
+    if (length <= BRIEF) return parseBrief(text);
+    const list = newList();
     if (length > LONG) {
       const parsed = ops.form_parse(text);
       for (let i = 0; i < parsed.length; i++) push(list, parsed[i]);
@@ -163,16 +172,42 @@
     for (let start = 0; start < length; ) {
       const end = indexOf(text, "&", start);
       if (equals < start) equals = indexOf(text, "=", start);
-      if (end !== start) {
-        const middle = equals < end ? equals : end;
-        const name = StringPrototypeSlice(text, start, middle);
-        const value = StringPrototypeSlice(text, middle + 1, end);
-        push(list, isEncoded ? decode(name) : name);
-        push(list, isEncoded ? decode(value) : value);
-      }
+      if (end !== start) pushPair(list, text, start, equals, end, isEncoded);
       start = end + 1;
     }
     return list;
+  }
+
+  /** The same, looking at each character once. */
+  function parseBrief(text) {
+    const list = newList();
+    const { length } = text;
+    let start = 0;
+    let equals = length;
+    let isEncoded = false;
+    for (let i = 0; i <= length; i++) {
+      const code = i === length ? AMPERSAND : StringPrototypeCharCodeAt(text, i);
+      if (code === AMPERSAND) {
+        if (i !== start) pushPair(list, text, start, equals, i, isEncoded);
+        start = i + 1;
+        equals = length;
+        isEncoded = false;
+      } else if (code === EQUALS) {
+        if (equals === length) equals = i;
+      } else if (code === PERCENT || code === PLUS) {
+        isEncoded = true;
+      }
+    }
+    return list;
+  }
+
+  /** Of what lies between `start` and `end`, with the equals sign if it is before that. */
+  function pushPair(list, text, start, equals, end, isEncoded) {
+    const middle = equals < end ? equals : end;
+    const name = StringPrototypeSlice(text, start, middle);
+    const value = StringPrototypeSlice(text, middle + 1, end);
+    push(list, isEncoded ? decode(name) : name);
+    push(list, isEncoded ? decode(value) : value);
   }
 
   function indexOf(text, mark, from) {
@@ -183,14 +218,39 @@
   const isAnyEncoded = (text) => StringPrototypeIndexOf(text, "%") !== -1 || StringPrototypeIndexOf(text, "+") !== -1;
   const decode = (text) => (isAnyEncoded(text) ? ops.form_decode(text) : text);
 
-  /** What is in any text that the serialiser does not leave as it is. */
+  // What the serialiser makes of a character.
+  const ENCODED = 0;
+  const KEPT = 1;
+  const SPACE = 2;
+  /** Of those of ASCII. */
+  const kinds = new Uint8Array(128);
+  for (let code = 0; code < 128; code++) {
+    kinds[code] = code === 0x20 ? SPACE : RegExpPrototypeExec(/[*\-.0-9A-Z_a-z]/, StringFromCharCode(code)) === null ? ENCODED : KEPT;
+  }
   const special = /[^*\-.0-9A-Z_a-z]/;
   /** To look, V8 puts a text together; Rust asks first whether there is room for a long one. */
   const SHORT = 4096;
-  const isPlain = (text) => text.length <= SHORT && RegExpPrototypeExec(special, text) === null;
-  const encode = (text) => (isPlain(text) ? text : ops.form_encode(text));
 
-  /** §5.2 "application/x-www-form-urlencoded serializer"; Rust encodes what is to be encoded. */
+  /** One of its names or values. Rust encodes what is to be encoded but for a few spaces. */
+  function encode(text) {
+    const { length } = text;
+    if (length > BRIEF) {
+      return length <= SHORT && RegExpPrototypeExec(special, text) === null ? text : ops.form_encode(text);
+    }
+    let encoded = "";
+    let start = 0;
+    for (let i = 0; i < length; i++) {
+      const code = StringPrototypeCharCodeAt(text, i);
+      const kind = code < 128 ? kinds[code] : ENCODED;
+      if (kind === KEPT) continue;
+      if (kind === ENCODED) return ops.form_encode(text);
+      encoded += `${StringPrototypeSlice(text, start, i)}+`;
+      start = i + 1;
+    }
+    return start === 0 ? text : encoded + StringPrototypeSlice(text, start);
+  }
+
+  /** §5.2 "application/x-www-form-urlencoded serializer". */
   function serialize(list) {
     let text = "";
     for (let i = 0; i < list.length; i += 2) {

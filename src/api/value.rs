@@ -96,6 +96,46 @@ pub(super) fn view_mut<R>(value: Local<'_, Value>, write: impl FnOnce(&mut [u8])
     Some(write(unsafe { std::slice::from_raw_parts_mut(data, length) }))
 }
 
+/// What `write` writes where there is room for `most` units: it reads none of them, and says how many it has written. To zero
+/// them first takes a tenth of the time of a conversion.
+pub(super) fn written<T: Copy>(most: usize, write: impl FnOnce(&mut [T]) -> Option<usize>) -> Option<Vec<T>> {
+    let mut units = Vec::with_capacity(most);
+    // SAFETY: there is room for so many, bytes or UTF-16 units, and `write` only writes.
+    let written = write(unsafe { std::slice::from_raw_parts_mut(units.as_mut_ptr(), most) })?;
+    assert!(written <= most);
+    // SAFETY: so many have been written.
+    unsafe { units.set_len(written) };
+    Some(units)
+}
+
+/// Room for bytes that are soon copied: on the stack, if they are few.
+pub(super) struct Scratch {
+    few: [std::mem::MaybeUninit<u8>; Self::FEW],
+    many: Vec<u8>,
+}
+
+impl Scratch {
+    const FEW: usize = 4096;
+
+    pub(super) const fn new() -> Self {
+        Self { few: [const { std::mem::MaybeUninit::uninit() }; Self::FEW], many: Vec::new() }
+    }
+
+    /// What `write` writes where there is room for `most` bytes, as with [`written`].
+    pub(super) fn write(&mut self, most: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<&[u8]> {
+        let room = if most <= Self::FEW {
+            &mut self.few[..most]
+        } else {
+            self.many.reserve(most);
+            &mut self.many.spare_capacity_mut()[..most]
+        };
+        // SAFETY: there is room for so many, and `write` only writes.
+        let room = unsafe { std::slice::from_raw_parts_mut(room.as_mut_ptr().cast(), most) };
+        let written = write(room)?;
+        Some(&room[..written])
+    }
+}
+
 /// Returns `text` to the script; a `RangeError` if V8 cannot hold a string so long.
 pub(super) fn return_text(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, text: &str) {
     let string = if text.is_ascii() {

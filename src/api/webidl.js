@@ -11,8 +11,8 @@
     ObjectDefineProperty, ObjectGetOwnPropertyNames, ObjectGetOwnPropertySymbols,
     ObjectPrototypePropertyIsEnumerable, ObjectSetPrototypeOf, ReflectApply,
     ReflectGetOwnPropertyDescriptor, ReflectGetPrototypeOf, ReflectOwnKeys, RegExpPrototypeExec,
-    StringPrototypeToWellFormed, SymbolHasInstance, SymbolIterator, SymbolToStringTag, TypeError, TypedArrayPrototypeGetBuffer,
-    TypedArrayPrototypeGetByteLength: getByteLength, TypedArrayPrototypeGetByteOffset,
+    StringPrototypeCharCodeAt, StringPrototypeToWellFormed, SymbolHasInstance, SymbolIterator, SymbolToStringTag, TypeError,
+    TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteLength: getByteLength, TypedArrayPrototypeGetByteOffset,
     TypedArrayPrototypeGetSymbolToStringTag: getKind, Uint8Array, isObject, newList, push,
   } = nano.primordials;
 
@@ -23,9 +23,18 @@
     return typeof value === "string" ? value : `${value}`;
   }
 
+  /** Of so few characters, to look at each takes less time than to call V8. */
+  const BRIEF = 48;
+
   /** §3.2.12. Lone surrogates become U+FFFD. */
   function USVString(value) {
-    return StringPrototypeToWellFormed(typeof value === "string" ? value : `${value}`);
+    const text = typeof value === "string" ? value : `${value}`;
+    const { length } = text;
+    if (length > BRIEF) return StringPrototypeToWellFormed(text);
+    for (let i = 0; i < length; i++) {
+      if (StringPrototypeCharCodeAt(text, i) >= 0xd800) return StringPrototypeToWellFormed(text);
+    }
+    return text;
   }
 
   const beyondByte = /[^\0-\xff]/;

@@ -147,11 +147,12 @@ pub(super) fn current_request(isolate: &mut v8::Isolate) -> u32 {
 /// As [`current_request`], where a scope is at hand.
 pub(crate) fn request_of(scope: &v8::PinScope<'_, '_>) -> u32 {
     let data = scope.get_continuation_preserved_embedder_data();
-    v8::Local::<v8::Uint32>::try_from(data).map_or(0, |token| token.value())
+    v8::Local::<v8::Int32>::try_from(data).map_or(0, |token| token.value().cast_unsigned())
 }
 
-/// Has the code that runs from now on belong to `request`.
-pub(crate) fn enter_request(scope: &v8::PinScope<'_, '_>, request: u32) {
-    let token = v8::Integer::new_from_unsigned(scope, request);
+/// Has the code that runs from now on belong to `request`. The token is carried as a small integer, signed: `context.js` does
+/// the same.
+pub(super) fn enter_request(scope: &v8::PinScope<'_, '_>, request: u32) {
+    let token = v8::Integer::new(scope, request.cast_signed());
     scope.set_continuation_preserved_embedder_data(token.into());
 }

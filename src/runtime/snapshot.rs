@@ -146,8 +146,18 @@ fn internals<'s>(
     for script in platform.core {
         script.define_ops(scope, ops).expect("no script has run that could have exhausted the heap");
     }
+    lend(scope, "getContinuationPreservedEmbedderData", ops, "carried");
+    lend(scope, "setContinuationPreservedEmbedderData", ops, "carry");
     parts::announce(scope, platform, nano);
     (nano, entry)
+}
+
+/// Puts a function of V8's own, of those it has for who embeds it, among the native functions.
+fn lend(scope: &mut v8::PinScope<'_, '_>, function: &str, ops: Local<'_, v8::Object>, name: &str) {
+    let extras = scope.get_current_context().get_extras_binding_object(scope);
+    let (function, name) = (string(scope, function), string(scope, name));
+    let function = extras.get(scope, function.into()).expect("no script has run that could have put a getter there");
+    ops.set(scope, name.into(), function);
 }
 
 /// All words in the platform's scripts that begin with a capital, a space on either side: names the scripts may want of

@@ -469,7 +469,16 @@ fn fulfill(
 
 /// The state of the worker whose isolate this is.
 pub(crate) fn of(isolate: &v8::Isolate) -> Rc<State> {
-    Rc::clone(isolate.get_slot::<Rc<State>>().expect("the platform's functions run only once the worker has its app"))
+    Rc::clone(borrowed(isolate))
+}
+
+/// When the worker got its app.
+pub(crate) fn started(isolate: &v8::Isolate) -> Instant {
+    borrowed(isolate).started()
+}
+
+fn borrowed(isolate: &v8::Isolate) -> &Rc<State> {
+    isolate.get_slot::<Rc<State>>().expect("the platform's functions run only once the worker has its app")
 }
 
 /// Counts work under way for as long as it lives.

@@ -76,7 +76,9 @@ fn domain_to_ascii(input: &str) -> Option<String> {
 
 /// Whether a label begins with the prefix of Punycode.
 fn has_ace_label(domain: &str) -> bool {
-    domain.split('.').any(|label| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")))
+    // Most have not even its hyphens.
+    domain.as_bytes().windows(2).any(|two| two == b"--")
+        && domain.split('.').any(|label| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")))
 }
 
 /// UTS #46 §4.1, what the crate does not know of criteria V4 and V7: no label of Punycode stands for another, and nothing

@@ -75,6 +75,9 @@ fn without_breaks(input: &str) -> Cow<'_, str> {
     }
 }
 
+/// Most segments of paths are no longer.
+const BUFFER: usize = 64;
+
 fn run(input: &str, base: Option<Record>, url: &mut Record, only: Option<State>) -> Result<(), Failure> {
     let mut parser = Parser {
         input,
@@ -82,7 +85,7 @@ fn run(input: &str, base: Option<Record>, url: &mut Record, only: Option<State>)
         url,
         only,
         at: 0,
-        buffer: String::new(),
+        buffer: String::with_capacity(BUFFER),
         from: 0,
         saw_at: false,
         is_in_brackets: false,
@@ -242,7 +245,8 @@ impl Parser<'_> {
     }
 
     fn end_scheme(&mut self) -> Step {
-        let scheme = std::mem::take(&mut self.buffer);
+        let scheme = self.buffer.clone();
+        self.buffer.clear();
         if self.only.is_some() {
             let url = &mut *self.url;
             let is_kept = is_special(&scheme) != url.is_special()

@@ -14,10 +14,7 @@ pub(super) fn offsets(text: &[u8]) -> Option<Offsets> {
         return None;
     };
     let host_start = scheme_end + 3;
-    let host_end = find(text, host_start, |byte| !matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'));
-    if !is_plain_domain(&text[host_start..host_end]) {
-        return None;
-    }
+    let host_end = plain_domain_end(text, host_start)?;
     let port_end = match text.get(host_end)? {
         b':' => find(text, host_end + 1, |byte| !byte.is_ascii_digit()),
         _ => host_end,
@@ -33,11 +30,17 @@ pub(super) fn offsets(text: &[u8]) -> Option<Offsets> {
     if text.get(port_end) != Some(&b'/') {
         return None;
     }
-    let path_end = find(text, port_end, |byte| byte == b'?' || byte == b'#');
-    let query_end = find(text, path_end, |byte| byte == b'#');
-    let is_plain = is_plain_path(&text[port_end..path_end])
-        && is_plain(text[path_end..query_end].get(1..).unwrap_or_default(), &Set::SPECIAL_QUERY)
-        && is_plain(text[query_end..].get(1..).unwrap_or_default(), &Set::FRAGMENT);
+    let path_end = plain_path_end(text, port_end)?;
+    let query_end = if text.get(path_end) == Some(&b'?') {
+        let end = find(text, path_end + 1, |byte| Set::SPECIAL_QUERY.has(byte));
+        if !matches!(text.get(end), None | Some(b'#')) {
+            return None;
+        }
+        end
+    } else {
+        path_end
+    };
+    let is_plain = is_plain(text[query_end..].get(1..).unwrap_or_default(), &Set::FRAGMENT);
     let path_start = port_end;
     is_plain.then_some([
         scheme_end, host_start, host_start, host_start, host_start, host_end, port_end, path_start, path_end, query_end,
@@ -81,7 +84,7 @@ pub(super) fn resolve(reference: &str, base: &str) -> Option<(String, Offsets)> 
     text.push_str(&base[..base_path_end]);
     // "Shorten a url's path".
     let shorten = |text: &mut String| {
-        let last = text[path_start..].rfind('/');
+        let last = text.as_bytes()[path_start..].iter().rposition(|byte| *byte == b'/');
         text.truncate(path_start + last.unwrap_or(text.len() - path_start));
     };
     let segments = if let Some(segments) = path.strip_prefix('/') {
@@ -91,17 +94,21 @@ pub(super) fn resolve(reference: &str, base: &str) -> Option<(String, Offsets)> 
         shorten(&mut text);
         path
     };
-    for segment in segments.split('/') {
-        match segment {
+    let (mut rest, mut last) = (Some(segments), "");
+    while let Some(left) = rest {
+        let end = find(left.as_bytes(), 0, |byte| byte == b'/');
+        last = &left[..end];
+        rest = left.get(end + 1..);
+        match last {
             ".." => shorten(&mut text),
             "." => {}
             _ => {
                 text.push('/');
-                text.push_str(segment);
+                text.push_str(last);
             }
         }
     }
-    if matches!(path.rsplit('/').next(), Some("." | "..")) {
+    if matches!(last, "." | "..") {
         text.push('/');
     }
     let end = text.len();
@@ -117,21 +124,38 @@ fn find(text: &[u8], from: usize, is_end: impl Fn(u8) -> bool) -> usize {
     text[from..].iter().position(|byte| is_end(*byte)).map_or(text.len(), |at| from + at)
 }
 
-/// A domain in lower case whose labels are no Punycode, and the last of them no number.
-fn is_plain_domain(host: &[u8]) -> bool {
-    let last = host.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
-    last.first().is_some_and(u8::is_ascii_alphabetic) && !host.windows(4).any(|four| four == b"xn--")
+/// Where a host ends, if it is a domain in lower case whose labels are no Punycode, and the last of them no number.
+fn plain_domain_end(text: &[u8], start: usize) -> Option<usize> {
+    let (mut end, mut last, mut has_hyphen) = (start, start, false);
+    while let Some(byte) = text.get(end) {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => {}
+            b'.' => last = end + 1,
+            b'-' => has_hyphen = true,
+            _ => break,
+        }
+        end += 1;
+    }
+    let is_plain = text[last..end].first().is_some_and(u8::is_ascii_alphabetic)
+        && !(has_hyphen && text[start..end].windows(4).any(|four| four == b"xn--"));
+    is_plain.then_some(end)
 }
 
-/// Neither a segment of dots, however they are written, nor a backslash, nor what is to be encoded.
-fn is_plain_path(path: &[u8]) -> bool {
+/// Where a path ends, if there is neither a segment of dots in it, however they are written, nor a backslash, nor what is to
+/// be encoded.
+fn plain_path_end(text: &[u8], start: usize) -> Option<usize> {
     const REMARKABLE: Set = Set::PATH.with(b"\\.%");
-    let mut remarkable = path.iter().enumerate().filter(|(_, byte)| REMARKABLE.has(**byte));
-    remarkable.all(|(at, byte)| match byte {
-        b'.' => path[..at].last() != Some(&b'/'),
-        b'%' => !matches!(path[at + 1..], [b'2', b'e' | b'E', ..]),
-        _ => false,
-    })
+    let mut at = start;
+    loop {
+        at = find(text, at, |byte| REMARKABLE.has(byte));
+        match text.get(at) {
+            None | Some(b'?' | b'#') => return Some(at),
+            Some(b'.') if text[..at].last() != Some(&b'/') => {}
+            Some(b'%') if !matches!(text[at + 1..], [b'2', b'e' | b'E', ..]) => {}
+            Some(_) => return None,
+        }
+        at += 1;
+    }
 }
 
 /// Nothing is to be encoded.
