@@ -63,7 +63,7 @@ pub(crate) use exception::describe as describe_exception;
 pub use extension::{Extension, Op, Part, Platform, callback};
 pub(crate) use fetches::{Arriving, Input};
 pub(crate) use limits::{has_room, has_room_for, is_condemned};
-pub(crate) use memory::{Charge, bytes, bytes_with, charge, charged, hasten_collection};
+pub(crate) use memory::{Charge, buffer_of, buffer_with, bytes, charge, charged, hasten_collection};
 pub use pool::{LoadError, Pool};
 pub(crate) use realm::request_of;
 pub use snapshot::SnapshotError;

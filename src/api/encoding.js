@@ -13,7 +13,7 @@
   } = nano.webidl;
 
   /** The string's UTF-8. */
-  const encode = (text) => (text === "" ? new Uint8Array(0) : ops.utf8_encode(text));
+  const encode = (text) => (text === "" ? new Uint8Array(0) : new Uint8Array(ops.utf8_encode(text)));
 
   const BOM = 0xfeff;
   const withoutBOM = (text) =>

@@ -30,7 +30,7 @@
     timer_start: () => 1,
     timer_cancel: () => undefined,
     utf8_decode: () => "{}",
-    utf8_encode: bytes,
+    utf8_encode: () => bytes().buffer,
   };
   for (const name in natives) ops[name] = natives[name];
 

@@ -142,21 +142,27 @@ pub(crate) fn hasten_collection(scope: &mut v8::PinScope<'_, '_>, bytes: usize) 
 
 /// A `Uint8Array` of a copy of `data`; `None` if the isolate's limit leaves no room.
 pub(crate) fn bytes<'s>(scope: &mut v8::PinScope<'s, '_>, data: &[u8]) -> Option<v8::Local<'s, v8::Uint8Array>> {
+    let buffer = buffer_of(scope, data)?;
+    v8::Uint8Array::new(scope, buffer, 0, data.len())
+}
+
+/// The same as an `ArrayBuffer`.
+pub(crate) fn buffer_of<'s>(scope: &mut v8::PinScope<'s, '_>, data: &[u8]) -> Option<v8::Local<'s, v8::ArrayBuffer>> {
     let buffer = buffer(scope, data.len())?;
     if let Some(start) = buffer.data() {
         // SAFETY: the buffer has `data.len()` bytes from `start`, and nobody else has it yet.
         unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), start.as_ptr().cast(), data.len()) };
     }
-    v8::Uint8Array::new(scope, buffer, 0, data.len())
+    Some(buffer)
 }
 
-/// A `Uint8Array` of `length` bytes. `fill`, which reads none of them, says how many it has written; the rest are zeros.
+/// An `ArrayBuffer` of `length` bytes. `fill`, which reads none of them, says how many it has written; the rest are zeros.
 /// `None` if the isolate's limit leaves no room.
-pub(crate) fn bytes_with<'s, 'i>(
+pub(crate) fn buffer_with<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     length: usize,
     fill: impl FnOnce(&mut v8::PinScope<'s, 'i>, &mut [u8]) -> usize,
-) -> Option<v8::Local<'s, v8::Uint8Array>> {
+) -> Option<v8::Local<'s, v8::ArrayBuffer>> {
     let buffer = buffer(scope, length)?;
     if let Some(start) = buffer.data() {
         // SAFETY: the buffer has `length` bytes from `start`, and nobody else has it yet.
@@ -164,7 +170,7 @@ pub(crate) fn bytes_with<'s, 'i>(
         let written = fill(scope, bytes);
         bytes[written..].fill(0);
     }
-    v8::Uint8Array::new(scope, buffer, 0, length)
+    Some(buffer)
 }
 
 /// A buffer of `length` bytes, to be written before anybody sees them: they are what somebody else left there. `None` if the
