@@ -21,6 +21,7 @@ mod tests;
 mod turn;
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -34,7 +35,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until};
 
@@ -64,8 +65,14 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// says, and who judges it can then answer for the request it is.
 const HEAD_SLACK: usize = 16 * 1024;
 
-/// Room for a head.
-const READ: usize = 4 * 1024;
+/// A read that is not for a body.
+const READ: usize = 16 * 1024;
+
+thread_local! {
+    /// Where heads are read to. A connection that waits, as most do at any time, has no memory of its own for what may come,
+    /// and what comes is looked at while it is in the processor's cache.
+    static PLACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
+}
 
 /// With so much to write no more is made.
 const HIGH: usize = 64 * 1024;
@@ -236,7 +243,7 @@ where
             service,
             answering: Box::pin(None),
             turn: None,
-            input: BytesMut::with_capacity(READ),
+            input: BytesMut::new(),
             output: Output::default(),
             held: Vec::new(),
             scan: Scan::default(),
@@ -412,10 +419,6 @@ where
             if let Poll::Ready(Err(_)) = self.poll_flush(cx) {
                 return self.end(Ending::Drop);
             }
-            let room = self.input.capacity() - self.input.len();
-            if room < READ / 4 {
-                self.input.reserve(READ.max(self.input.len()));
-            }
             match ready!(self.poll_read(cx)) {
                 // Nothing, or a part of a head, which nobody waits to see answered; but nonsense is called by its name.
                 Ok(0) => {
@@ -465,8 +468,16 @@ where
         flushed
     }
 
-    /// Reads once, into what room there is.
+    /// Reads once: into what room there is, if it is worth it, or by way of [`PLACE`].
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        pin!(self.stream.read_buf(&mut self.input)).poll(cx)
+        if self.input.capacity() - self.input.len() >= READ / 4 {
+            return pin!(self.stream.read_buf(&mut self.input)).poll(cx);
+        }
+        PLACE.with_borrow_mut(|place| {
+            let mut read = ReadBuf::new(place);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+            self.input.extend_from_slice(read.filled());
+            Poll::Ready(Ok(read.filled().len()))
+        })
     }
 }

@@ -29,9 +29,6 @@ const PIPELINED: usize = 16 * 1024;
 /// Bytes of a body that nobody reads that are passed over so that the connection may stay.
 const SWALLOWED: usize = 64 * 1024;
 
-/// A read buffer that has grown beyond this is not kept.
-const KEPT: usize = 16 * 1024;
-
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// A request being answered.
@@ -158,9 +155,6 @@ where
     /// Ready when the client has left. Further requests are kept for later.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.input.len() < PIPELINED {
-            if self.input.capacity() == self.input.len() {
-                self.input.reserve(READ);
-            }
             match ready!(self.poll_read(cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(()),
                 Ok(_) => {}
@@ -203,8 +197,8 @@ where
                     self.output.small().extend_from_slice(CONTINUE);
                 }
             }
-            let wanted = source.expected().min(room).clamp(READ, READ_BODY);
-            if self.input.capacity() - self.input.len() < wanted.min(READ_BODY / 4) {
+            let wanted = source.expected().min(room).min(READ_BODY);
+            if wanted > READ && self.input.capacity() - self.input.len() < READ_BODY / 4 {
                 self.input.reserve(wanted);
             }
             let read = self.poll_read(cx);
@@ -334,7 +328,6 @@ where
                 Ok(Decoded::End) => return *receiving = Receiving::Done,
                 Err(_) => return *receiving = Receiving::Broken,
                 Ok(Decoded::Starved) => {
-                    self.input.reserve(READ);
                     let more = swallowed < SWALLOWED && matches!(self.poll_read(cx), Poll::Ready(Ok(1..)));
                     if !more {
                         return;
@@ -358,8 +351,8 @@ where
         if !self.input.is_empty() {
             self.read_at = self.idle_since;
             self.head_since = Some(self.idle_since);
-        } else if self.input.capacity() > KEPT {
-            self.input = BytesMut::with_capacity(READ);
+        } else {
+            self.input = BytesMut::new();
         }
     }
 }
