@@ -98,15 +98,16 @@ where
     V: Service,
 {
     let answer = |request| service.clone().answer(request);
+    // What few connections come to has memory of its own: room for it in each would be several times what the rest takes.
     match http1::serve(stream, terms, activity, stage.clone(), answer).await {
         End::Closed => {}
         End::Cut(stream) => stream.reset(),
-        End::Answered(stream) => discard(stream).await,
-        End::Refused(stream, flaw) => refuse(stream, flaw.into(), &service).await,
+        End::Answered(stream) => Box::pin(discard(stream)).await,
+        End::Refused(stream, flaw) => Box::pin(refuse(stream, flaw.into(), &service)).await,
         End::Http2(stream, first) => {
             activity.multiplexes();
             let answer = |request| service.clone().answer(request);
-            if let Err(Broken) = http2::serve(stream, first, terms, stage, answer).await {
+            if let Err(Broken) = Box::pin(http2::serve(stream, first, terms, stage, answer)).await {
                 // The frame that told the client has no place for an id.
                 service.refused(ErrorCode::BadRequest.into(), &RequestId::new());
             }
