@@ -82,7 +82,8 @@ pub(super) fn bytes_mut<R>(
     written
 }
 
-/// The same with a value, and nothing thrown. Nothing is allocated on V8's heap either.
+/// Calls `write`, which must run no script, with the bytes of a view, to change; `None` if `value` is none. Throws nothing
+/// and allocates nothing on V8's heap, so that fast calls may use it.
 pub(super) fn view_mut<R>(value: Local<'_, Value>, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
     // Or else it would be a copy that is changed.
     const { assert!(v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP == 0) };
@@ -92,8 +93,9 @@ pub(super) fn view_mut<R>(value: Local<'_, Value>, write: impl FnOnce(&mut [u8])
     if length == 0 {
         return Some(write(&mut []));
     }
-    // SAFETY: `data` is the start of the view's `length` bytes, in a buffer that the value keeps alive and that only
-    // this thread reaches: shared buffers are off, and no script runs that could detach it.
+    // SAFETY: `data` is the start of the view's `length` bytes, in a buffer that the value keeps alive. Nobody else reaches
+    // them meanwhile: no script runs that could detach the buffer, and even that of a shared WebAssembly memory never leaves
+    // its isolate, which has one thread.
     Some(write(unsafe { std::slice::from_raw_parts_mut(data, length) }))
 }
 
