@@ -126,7 +126,7 @@ impl Watchdog {
     /// habit of long turns begins the next where it ended the last.
     pub(super) fn readmit(&self, worker: &Worker) {
         if let Some(normal) = self.normal
-            && worker.turns.may_return()
+            && worker.turns.end_giving_way()
         {
             priority::restore(normal);
         }
