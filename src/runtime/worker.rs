@@ -161,7 +161,8 @@ unsafe extern "C" fn check_memory(isolate: v8::UnsafeRawIsolatePtr, data: *mut c
 }
 
 thread_local! {
-    /// The worker of this thread, for V8's out-of-memory handler, which is told nothing.
+    /// The worker of this thread, for where V8, or an allocator it calls, asks for memory or is out of it: there nobody says
+    /// for which isolate.
     static CURRENT: RefCell<Option<(Arc<Worker>, Arc<RuntimeInner>)>> = const { RefCell::new(None) };
 }
 
