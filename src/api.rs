@@ -16,6 +16,8 @@ mod event;
 #[allow(unsafe_code)]
 mod event_target;
 mod fetch;
+#[allow(unsafe_code)]
+mod held;
 mod html_rewriter;
 mod inspect;
 mod mime;
