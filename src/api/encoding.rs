@@ -205,7 +205,6 @@ fn utf8_decode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
 /// `RangeError` if there is no room for it.
 pub(super) fn return_utf8(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, bytes: &[u8], fatal: bool) {
     let kind = v8::NewStringType::Normal;
-    let (mut latin1, mut utf16) = (Vec::new(), Vec::new());
     let ascii = simdutf::validate_ascii_with_errors(bytes);
     let string = if ascii.is_ok() {
         v8::String::new_from_one_byte(scope, bytes, kind)
@@ -213,11 +212,11 @@ pub(super) fn return_utf8(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_,
         // Each byte may become a unit of two, or U+FFFD of three.
         return value::throw_no_room(scope);
     } else if bytes[ascii.count] <= LAST_LATIN1_LEAD
-        && let Some(latin1) = transcode::utf8_to_latin1(bytes, room_for(bytes.len(), &mut latin1))
+        && let Some(latin1) = transcode::utf8_to_latin1(bytes)
     {
-        v8::String::new_from_one_byte(scope, latin1, kind)
-    } else if let Some(utf16) = transcode::utf8_to_utf16(bytes, room_for(bytes.len(), &mut utf16)) {
-        v8::String::new_from_two_byte(scope, utf16, kind)
+        v8::String::new_from_one_byte(scope, &latin1, kind)
+    } else if let Some(utf16) = transcode::utf8_to_utf16(bytes) {
+        v8::String::new_from_two_byte(scope, &utf16, kind)
     } else if fatal {
         return;
     } else {
@@ -232,12 +231,6 @@ pub(super) fn return_utf8(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_,
 /// The first byte of the last characters of Latin-1. As often as not the first character beyond ASCII says that a text is not
 /// Latin-1.
 const LAST_LATIN1_LEAD: u8 = 0xc3;
-
-/// Room for so many units, in what `place` then holds.
-fn room_for<T>(units: usize, place: &mut Vec<T>) -> &mut [MaybeUninit<T>] {
-    place.reserve_exact(units);
-    place.spare_capacity_mut()
-}
 
 /// `utf8_complete(bytes)`: how many bytes come before a character that only the next chunk can complete.
 fn utf8_complete(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {

@@ -48,23 +48,23 @@ pub(super) fn utf16_to_utf8<'a>(text: &[u16], room: &'a mut [MaybeUninit<u8>]) -
     }
 }
 
-/// UTF-8 as Latin-1, for which there must be room for a unit a byte; `None` if not all of it is that.
-pub(super) fn utf8_to_latin1<'a>(text: &[u8], room: &'a mut [MaybeUninit<u8>]) -> Option<&'a mut [u8]> {
-    assert!(text.len() <= room.len());
+/// UTF-8 as Latin-1; `None` if not all of it is that.
+pub(super) fn utf8_to_latin1(text: &[u8]) -> Option<Vec<u8>> {
+    let mut units = Vec::with_capacity(text.len());
     // SAFETY: no character of Latin-1 takes more bytes than in UTF-8.
     unsafe {
-        let outcome = simdutf__convert_utf8_to_latin1_with_errors(text.as_ptr(), text.len(), room.as_mut_ptr().cast());
-        outcome.written(room)
+        let outcome = simdutf__convert_utf8_to_latin1_with_errors(text.as_ptr(), text.len(), units.as_mut_ptr());
+        outcome.filled(units)
     }
 }
 
-/// UTF-8 as UTF-16, for which there must be room for a unit a byte; `None` if it is not valid.
-pub(super) fn utf8_to_utf16<'a>(text: &[u8], room: &'a mut [MaybeUninit<u16>]) -> Option<&'a mut [u16]> {
-    assert!(text.len() <= room.len());
+/// UTF-8 as UTF-16; `None` if it is not valid.
+pub(super) fn utf8_to_utf16(text: &[u8]) -> Option<Vec<u16>> {
+    let mut units = Vec::with_capacity(text.len());
     // SAFETY: no character takes more units in UTF-16 than bytes in UTF-8.
     unsafe {
-        let outcome = simdutf__convert_utf8_to_utf16le_with_errors(text.as_ptr(), text.len(), room.as_mut_ptr().cast());
-        outcome.written(room)
+        let outcome = simdutf__convert_utf8_to_utf16le_with_errors(text.as_ptr(), text.len(), units.as_mut_ptr());
+        outcome.filled(units)
     }
 }
 
@@ -101,10 +101,23 @@ pub(super) fn from_base64<'a>(text: &[u8], room: &'a mut [MaybeUninit<u8>]) -> O
 }
 
 impl Outcome {
+    /// `units` with what a conversion into their room has written; `None` if it came to no good end.
+    ///
+    /// # Safety
+    /// It is the outcome of a conversion to the start of that room.
+    unsafe fn filled<T>(self, mut units: Vec<T>) -> Option<Vec<T>> {
+        if self.error != 0 {
+            return None;
+        }
+        // SAFETY: without an error, so many units have been written.
+        unsafe { units.set_len(self.count) };
+        Some(units)
+    }
+
     /// What a conversion into `room` has written; `None` if it came to no good end.
     ///
     /// # Safety
-    /// It is the outcome of such a conversion.
+    /// It is the outcome of a conversion to the start of `room`.
     unsafe fn written<T>(self, room: &mut [MaybeUninit<T>]) -> Option<&mut [T]> {
         // SAFETY: without an error, so many units have been written.
         (self.error == 0).then(|| unsafe { room[..self.count].assume_init_mut() })
