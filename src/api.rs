@@ -2,7 +2,6 @@
 //!
 //! [`PLATFORM`] is the one place that says what there is, when it is run and in which order.
 
-#[allow(unsafe_code)]
 mod base64;
 mod compression;
 mod console;
@@ -17,6 +16,8 @@ mod event;
 #[allow(unsafe_code)]
 mod event_target;
 mod fetch;
+#[allow(unsafe_code)]
+mod held;
 mod html_rewriter;
 mod inspect;
 mod mime;
@@ -26,6 +27,8 @@ mod pipe;
 mod structured_clone;
 #[allow(unsafe_code)]
 mod timers;
+#[allow(unsafe_code)]
+mod transcode;
 #[allow(unsafe_code)]
 mod url;
 #[allow(unsafe_code)]

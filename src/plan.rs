@@ -29,7 +29,7 @@ use routes::RouteTable;
 /// Everything a running nano needs to know. Compared by value, an app at a time, on reload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Databases and code cache, absolute.
+    /// Where nano keeps its own files, absolute.
     pub state_dir: PathBuf,
     /// Threads that accept and speak HTTP.
     pub io_threads: usize,

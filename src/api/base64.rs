@@ -5,8 +5,9 @@ use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, ValueViewData, simdutf};
+use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, ValueViewData};
 
+use super::transcode;
 use super::value::{self, Scratch};
 use crate::runtime::{self, Op};
 
@@ -23,7 +24,7 @@ const URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, BARE);
 /// `base64_encode(string)`: `undefined` if it contains a character beyond U+00FF.
 fn base64_encode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let mut scratch = Scratch::new();
-    if let Some(text) = converted(scope, &args, |bytes| encode(bytes, &mut scratch)) {
+    if let Some(text) = converted(scope, &args, |bytes| Some(encode(bytes, &mut scratch))) {
         return_bytes(scope, &mut rv, text);
     }
 }
@@ -67,22 +68,13 @@ fn return_bytes(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_, Value>, b
     }
 }
 
-fn encode<'a>(bytes: &[u8], scratch: &'a mut Scratch) -> Option<&'a [u8]> {
-    let kind = simdutf::Base64Options::Default;
-    scratch.write(simdutf::base64_length_from_binary(bytes.len(), kind), |text| {
-        // SAFETY: the text has the length that the bytes need.
-        Some(unsafe { simdutf::binary_to_base64(bytes, text, kind) })
-    })
+fn encode<'a>(bytes: &[u8], scratch: &'a mut Scratch) -> &'a [u8] {
+    transcode::to_base64(bytes, scratch.room(transcode::base64_length(bytes.len())))
 }
 
 /// Infra Standard §7 "forgiving-base64 decode".
 fn forgiving_decode<'a>(text: &[u8], scratch: &'a mut Scratch) -> Option<&'a [u8]> {
-    let (kind, last) = (simdutf::Base64Options::Default, simdutf::LastChunkHandling::Loose);
-    scratch.write(simdutf::maximal_binary_length_from_base64(text), |bytes| {
-        // SAFETY: there is room for the longest that may come of it.
-        let result = unsafe { simdutf::base64_to_binary(text, bytes, kind, last) };
-        result.is_ok().then_some(result.count)
-    })
+    transcode::from_base64(text, scratch.room(transcode::bytes_of_base64(text))).map(|bytes| &*bytes)
 }
 
 /// `base64_url_encode(bytes)`.
@@ -159,7 +151,7 @@ mod tests {
             spaces in proptest::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"\t\n\x0c\r ".to_vec())), 0..5),
             padded in any::<bool>(),
         ) {
-            let mut text = encode(&bytes, &mut Scratch::new()).unwrap_or_default().to_vec();
+            let mut text = encode(&bytes, &mut Scratch::new()).to_vec();
             if !padded {
                 text.retain(|byte| *byte != b'=');
             }

@@ -7,7 +7,7 @@
   const {
     ErrorCaptureStackTrace, Map, MapPrototypeDelete, MapPrototypeGet, MapPrototypeGetSize, MapPrototypeHas,
     MapPrototypeSet, NumberParseFloat, NumberParseInt, NumberPrototypeToFixed, ObjectCreate,
-    ObjectDefineProperty,    ReflectOwnKeys, Set, SetPrototypeAdd, SetPrototypeForEach,
+    ObjectDefineProperty, ReflectOwnKeys, Set, SetPrototypeAdd, SetPrototypeForEach,
     String, StringPrototypeIndexOf, StringPrototypePadEnd, StringPrototypeReplaceAll,
     StringPrototypeSlice, SymbolPrototypeToString, isObject, newList, push,
   } = nano.primordials;

@@ -4,13 +4,14 @@
 mod legacy;
 
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
 use std::str;
 
 use v8::fast_api::{CFunction, CFunctionInfo, FastApiOneByteString, Int64Representation, Type};
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value, ValueViewData, WriteFlags, simdutf};
 
 use self::legacy::{decoder_decode, decoder_new, encoding_of};
-use super::value;
+use super::{transcode, value};
 use crate::runtime::{self, Op};
 
 /// The native functions of `encoding.js`.
@@ -47,22 +48,25 @@ fn utf8_encode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
     let looked = match v8::ValueView::new(scope, string).data() {
         text if units > SHORT => Looked::Counted(utf8_length(&text)),
         ValueViewData::OneByte(text) if simdutf::validate_ascii(text) => Looked::Ascii,
-        // No unit becomes more than three bytes.
-        text => scratch.write(units * 3, |bytes| utf8_fill(&text, bytes)).map_or(Looked::Odd, Looked::Written),
+        // SAFETY: no unit becomes more than three bytes.
+        text => unsafe { utf8_fill(&text, scratch.room(units * 3)) }.map_or(Looked::Odd, Looked::Written),
     };
     let bytes = match looked {
-        Looked::Ascii => runtime::buffer_with(scope, units, |scope, bytes| {
-            string.write_one_byte_v2(scope, 0, bytes, WriteFlags::empty());
-            units
+        Looked::Ascii => runtime::buffer_with(scope, units, |scope, room| {
+            string.write_one_byte_uninit_v2(scope, 0, room, WriteFlags::empty());
+            // SAFETY: V8 has written each unit, and there is room for no more.
+            unsafe { room.assume_init_mut() }
         }),
         Looked::Written(bytes) => runtime::buffer_of(scope, bytes),
         Looked::Counted(length) => {
-            let mut filled = None;
-            let bytes = runtime::buffer_with(scope, length, |scope, bytes| {
-                filled = utf8_fill(&v8::ValueView::new(scope, string).data(), bytes);
-                filled.unwrap_or_default()
+            let mut is_whole = false;
+            let bytes = runtime::buffer_with(scope, length, |scope, room| {
+                // SAFETY: it is the text whose length was asked for.
+                let written = unsafe { utf8_fill(&v8::ValueView::new(scope, string).data(), room) };
+                is_whole = written.is_some();
+                written.unwrap_or_default()
             });
-            if bytes.is_some() && filled.is_none() { utf8_replaced(scope, string) } else { bytes }
+            if bytes.is_some() && !is_whole { utf8_replaced(scope, string) } else { bytes }
         }
         Looked::Odd => utf8_replaced(scope, string),
     };
@@ -76,7 +80,7 @@ fn utf8_encode(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>
 enum Looked<'a> {
     /// Its UTF-8 is what it is.
     Ascii,
-    Written(&'a [u8]),
+    Written(&'a mut [u8]),
     /// Bytes, unless there are lone surrogates.
     Counted(usize),
     /// There are lone surrogates.
@@ -89,8 +93,10 @@ fn utf8_replaced<'s>(
     string: Local<'_, v8::String>,
 ) -> Option<Local<'s, v8::ArrayBuffer>> {
     let length = string.utf8_length(scope);
-    runtime::buffer_with(scope, length, |scope, bytes| {
-        string.write_utf8_v2(scope, bytes, WriteFlags::kReplaceInvalidUtf8, None)
+    runtime::buffer_with(scope, length, |scope, room| {
+        let written = string.write_utf8_uninit_v2(scope, room, WriteFlags::kReplaceInvalidUtf8, None);
+        // SAFETY: V8 has written so many bytes.
+        unsafe { room[..written].assume_init_mut() }
     })
 }
 
@@ -129,9 +135,12 @@ fn write(text: &ValueViewData<'_>, bytes: &mut [u8]) -> f64 {
         ValueViewData::TwoByte(text) => text.len(),
     };
     // No unit becomes more than three bytes.
-    let fits = bytes.len() / 3 >= units || utf8_length(text) <= bytes.len();
-    let written = fits.then(|| utf8_fill(text, bytes)).flatten();
-    written.map_or(-1.0, |written| written as f64)
+    if bytes.len() / 3 < units && utf8_length(text) > bytes.len() {
+        return -1.0;
+    }
+    // SAFETY: the text fits, as was just seen; it is bytes that are written over the bytes.
+    let written = unsafe { utf8_fill(text, &mut *(&raw mut *bytes as *mut [MaybeUninit<u8>])) };
+    written.map_or(-1.0, |written| written.len() as f64)
 }
 
 /// `utf8_write_part(string, bytes)`: writes as much of the string as fits in whole characters, lone surrogates replaced;
@@ -159,34 +168,29 @@ fn utf8_length(text: &ValueViewData<'_>) -> usize {
     }
 }
 
-/// Writes a string as UTF-8 into `bytes`, which are enough; `None` where there are lone surrogates to be replaced.
+/// Writes a string as UTF-8 to the start of `room`; `None` where there are lone surrogates to be replaced.
 /// A quarter of the time V8's own way takes for 1 MB beyond ASCII, as this is vectorised.
-fn utf8_fill(text: &ValueViewData<'_>, bytes: &mut [u8]) -> Option<usize> {
+///
+/// # Safety
+/// There is room for all of it, as [`utf8_length`] says.
+unsafe fn utf8_fill<'a>(text: &ValueViewData<'_>, room: &'a mut [MaybeUninit<u8>]) -> Option<&'a mut [u8]> {
     match text {
-        ValueViewData::OneByte(text) if text.len() == bytes.len() => {
-            bytes.copy_from_slice(text);
-            Some(text.len())
-        }
+        // Each unit is a byte, then.
+        ValueViewData::OneByte(text) if text.len() == room.len() => Some(room.write_copy_of_slice(text)),
         // SAFETY: the caller has seen to it that the text fits.
-        ValueViewData::OneByte(text) => Some(unsafe { simdutf::convert_latin1_to_utf8(text, bytes) }),
-        ValueViewData::TwoByte(text) => utf16_fill(text, bytes),
+        ValueViewData::OneByte(text) => Some(unsafe { transcode::latin1_to_utf8(text, room) }),
+        ValueViewData::TwoByte(text) => utf16_fill(text, room),
     }
 }
 
 /// The same of UTF-16, which nobody has to have looked through before: as much is converted at once as fits whatever it is,
-/// which is about half of what is left each time, and the end by way of another place.
-fn utf16_fill(text: &[u16], bytes: &mut [u8]) -> Option<usize> {
+/// which is about half of what is left each time, and the end by way of another place. `None` too where there is no room.
+fn utf16_fill<'a>(text: &[u16], room: &'a mut [MaybeUninit<u8>]) -> Option<&'a mut [u8]> {
     /// Units.
     const LAST: usize = 64;
-    let convert = |units: &[u16], bytes: &mut [u8]| {
-        assert!(units.len() <= bytes.len() / 3);
-        // SAFETY: no unit becomes more than three bytes, and there is room for that; it stops at the first lone surrogate.
-        let result = unsafe { simdutf::convert_utf16le_to_utf8_with_errors(units, bytes) };
-        result.is_ok().then_some(result.count)
-    };
     let (mut read, mut written) = (0, 0);
     while read < text.len() {
-        let (rest, room) = (&text[read..], &mut bytes[written..]);
+        let (rest, room) = (&text[read..], &mut room[written..]);
         let most = room.len() / 3;
         let is_last = most < rest.len() && most < LAST;
         let mut units = rest.len().min(if is_last { LAST } else { most });
@@ -195,16 +199,16 @@ fn utf16_fill(text: &[u16], bytes: &mut [u8]) -> Option<usize> {
             units -= 1;
         }
         written += if is_last {
-            let mut place = [0; LAST * 3];
-            let count = convert(&rest[..units], &mut place)?;
-            room.get_mut(..count)?.copy_from_slice(&place[..count]);
-            count
+            let mut place = [MaybeUninit::uninit(); LAST * 3];
+            let end = transcode::utf16_to_utf8(&rest[..units], &mut place)?;
+            room.get_mut(..end.len())?.write_copy_of_slice(end).len()
         } else {
-            convert(&rest[..units], room)?
+            transcode::utf16_to_utf8(&rest[..units], room)?.len()
         };
         read += units;
     }
-    Some(written)
+    // SAFETY: so many have been written, one piece behind the other.
+    Some(unsafe { room[..written].assume_init_mut() })
 }
 
 /// `utf8_decode(bytes, fatal)`: the text, or `undefined` if `fatal` and the bytes are not UTF-8.
@@ -229,10 +233,10 @@ pub(super) fn return_utf8(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_,
         // Each byte may become a unit of two, or U+FFFD of three.
         return value::throw_no_room(scope);
     } else if bytes[ascii.count] <= LAST_LATIN1_LEAD
-        && let Some(latin1) = to_latin1(bytes)
+        && let Some(latin1) = transcode::utf8_to_latin1(bytes)
     {
         v8::String::new_from_one_byte(scope, &latin1, kind)
-    } else if let Some(utf16) = to_utf16(bytes) {
+    } else if let Some(utf16) = transcode::utf8_to_utf16(bytes) {
         v8::String::new_from_two_byte(scope, &utf16, kind)
     } else if fatal {
         return;
@@ -248,24 +252,6 @@ pub(super) fn return_utf8(scope: &mut PinScope<'_, '_>, rv: &mut ReturnValue<'_,
 /// The first byte of the last characters of Latin-1. As often as not the first character beyond ASCII says that a text is not
 /// Latin-1.
 const LAST_LATIN1_LEAD: u8 = 0xc3;
-
-/// UTF-8 as Latin-1, if all of it is.
-fn to_latin1(bytes: &[u8]) -> Option<Vec<u8>> {
-    value::written(bytes.len(), |text| {
-        // SAFETY: no character of Latin-1 takes more bytes than in UTF-8.
-        let result = unsafe { simdutf::convert_utf8_to_latin1_with_errors(bytes, text) };
-        result.is_ok().then_some(result.count)
-    })
-}
-
-/// UTF-8 as UTF-16, if it is valid.
-fn to_utf16(bytes: &[u8]) -> Option<Vec<u16>> {
-    value::written(bytes.len(), |text| {
-        // SAFETY: no character takes more units in UTF-16 than bytes in UTF-8.
-        let result = unsafe { simdutf::convert_utf8_to_utf16le_with_errors(bytes, text) };
-        result.is_ok().then_some(result.count)
-    })
-}
 
 /// `utf8_complete(bytes)`: how many bytes come before a character that only the next chunk can complete.
 fn utf8_complete(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
@@ -362,7 +348,7 @@ fn utf16_complete(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<
 mod tests {
     use proptest::prelude::*;
 
-    use super::{complete, utf16_fill, utf16_units};
+    use super::{MaybeUninit, complete, utf16_fill, utf16_units};
 
     proptest! {
         #[test]
@@ -372,9 +358,9 @@ mod tests {
         ) {
             let text: String = text.into_iter().collect();
             let units: Vec<u16> = text.encode_utf16().collect();
-            let mut bytes = vec![0; text.len() + more];
-            prop_assert_eq!(utf16_fill(&units, &mut bytes), Some(text.len()));
-            prop_assert_eq!(&bytes[..text.len()], text.as_bytes());
+            let mut room = vec![MaybeUninit::uninit(); text.len() + more];
+            let filled = utf16_fill(&units, &mut room);
+            prop_assert_eq!(filled.as_deref(), Some(text.as_bytes()));
         }
 
         #[test]
@@ -385,7 +371,8 @@ mod tests {
         ) {
             let at = at.index(units.len());
             units[at] = 0xd900;
-            prop_assert_eq!(utf16_fill(&units, &mut vec![0; room]), None);
+            let mut room = vec![MaybeUninit::uninit(); room];
+            prop_assert_eq!(utf16_fill(&units, &mut room), None);
         }
 
         #[test]

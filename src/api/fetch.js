@@ -79,8 +79,6 @@
   /** What `ops.fetch_read` and `ops.fetch_write` give if not at once. */
   const isPromise = (value) => typeof value === "object" && value !== null && !isUint8Array(value);
 
-  let lastId = 0;
-
   /** One call of fetch(), until the last byte of its response. */
   class Call {
     #capability = newPromise();
@@ -182,7 +180,7 @@
       add(headers, "accept-language", "*");
       add(headers, "user-agent", ops.fetch_user_agent());
       add(headers, "accept-encoding", has(headers, "range") ? "identity" : "gzip, deflate, br, zstd");
-      const id = ++lastId;
+      const id = ops.fetch_id();
       const body = this.#stream !== null ? true : this.#source;
       const { scheme, host, port, path } = url;
       const sent = ReflectApply(

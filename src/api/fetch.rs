@@ -18,11 +18,24 @@ use crate::plan::Level;
 use crate::runtime::{self, Arriving, Input, Op, State};
 
 /// The native functions of `fetch.js`.
-pub const OPS: &[Op] =
-    crate::ops![fetch_send, fetch_write, fetch_read, fetch_discard, fetch_abort, fetch_user_agent, fetch_data_url,];
+pub const OPS: &[Op] = crate::ops![
+    fetch_id,
+    fetch_send,
+    fetch_write,
+    fetch_read,
+    fetch_discard,
+    fetch_abort,
+    fetch_user_agent,
+    fetch_data_url,
+];
 
 fn id(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> u32 {
     args.get(0).uint32_value(scope).unwrap_or(0)
+}
+
+/// `fetch_id()`: a number for an exchange. A script could not count them: it has a realm to itself, the isolate may have many.
+fn fetch_id(scope: &mut PinScope<'_, '_>, _: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
+    rv.set_uint32(runtime::state(scope).fetches.next_id());
 }
 
 /// `fetch_send(id, secure, host, port, path, method, body, ...headers)`: a promise of `[status, reason, headers, hasBody]`.

@@ -22,7 +22,10 @@
   class End {
     port;
     other = null;
-    #queue = newList();
+    /** The messages that wait: `{ message, next }`. */
+    #first = undefined;
+    #last = undefined;
+    #waiting = 0;
     #isEnabled = false;
 
     constructor(port) {
@@ -31,7 +34,11 @@
 
     /** Has a message wait here. */
     post(message) {
-      push(this.#queue, message);
+      const entry = { message, next: undefined };
+      if (this.#first === undefined) this.#first = entry;
+      else this.#last.next = entry;
+      this.#last = entry;
+      this.#waiting++;
       if (this.#isEnabled) this.#queueTask();
     }
 
@@ -39,7 +46,7 @@
     enable() {
       if (this.#isEnabled) return;
       this.#isEnabled = true;
-      for (let i = 0; i < this.#queue.length; i++) this.#queueTask();
+      for (let i = 0; i < this.#waiting; i++) this.#queueTask();
     }
 
     /** Transfer steps and transfer-receiving steps: what waits, waits for the new port to be started. */
@@ -51,7 +58,8 @@
     /** "Disentangle", once its port is detached. */
     close() {
       const { other } = this;
-      this.#queue = newList();
+      this.#first = this.#last = undefined;
+      this.#waiting = 0;
       if (other === null) return;
       this.other = other.other = null;
       queueTask(context.current(), () => {
@@ -64,11 +72,10 @@
     }
 
     #deliver() {
-      const queue = this.#queue;
-      if (!this.#isEnabled || queue.length === 0) return;
-      const message = queue[0];
-      for (let i = 1; i < queue.length; i++) queue[i - 1] = queue[i];
-      queue.length--;
+      if (!this.#isEnabled || this.#first === undefined) return;
+      const { message, next } = this.#first;
+      this.#first = next;
+      this.#waiting--;
       const ports = newList();
       for (let i = 0; i < message.successors.length; i++) {
         if (isPort(message.successors[i])) push(ports, message.successors[i]);

@@ -1,6 +1,7 @@
 //! What native functions share: reading their arguments, and answering with strings and errors.
 
 use std::borrow::Cow;
+use std::mem::MaybeUninit;
 
 use v8::fast_api::{CTypeInfo, Type};
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
@@ -12,11 +13,11 @@ pub(super) const TEXT_AND_VALUE: &[CTypeInfo] =
     &[Type::V8Value.as_info(), Type::SeqOneByteString.as_info(), Type::V8Value.as_info()];
 
 /// Room on the stack for strings that need not reach the heap.
-pub(super) type Buffer = [std::mem::MaybeUninit<u8>; 512];
+pub(super) type Buffer = [MaybeUninit<u8>; 512];
 
 /// A stack buffer for [`text`].
 pub(super) const fn buffer() -> Buffer {
-    [const { std::mem::MaybeUninit::uninit() }; 512]
+    [MaybeUninit::uninit(); 512]
 }
 
 /// Argument `index` as UTF-8, lone surrogates replaced; `None`, with the exception thrown, if it is no string or the
@@ -81,7 +82,8 @@ pub(super) fn bytes_mut<R>(
     written
 }
 
-/// The same with a value, and nothing thrown. Nothing is allocated on V8's heap either.
+/// Calls `write`, which must run no script, with the bytes of a view, to change; `None` if `value` is none. Throws nothing
+/// and allocates nothing on V8's heap, so that fast calls may use it.
 pub(super) fn view_mut<R>(value: Local<'_, Value>, write: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
     // Or else it would be a copy that is changed.
     const { assert!(v8::TYPED_ARRAY_MAX_SIZE_IN_HEAP == 0) };
@@ -91,26 +93,15 @@ pub(super) fn view_mut<R>(value: Local<'_, Value>, write: impl FnOnce(&mut [u8])
     if length == 0 {
         return Some(write(&mut []));
     }
-    // SAFETY: `data` is the start of the view's `length` bytes, in a buffer that the value keeps alive and that only
-    // this thread reaches: shared buffers are off, and no script runs that could detach it.
+    // SAFETY: `data` is the start of the view's `length` bytes, in a buffer that the value keeps alive. Nobody else reaches
+    // them meanwhile: no script runs that could detach the buffer, and even that of a shared WebAssembly memory never leaves
+    // its isolate, which has one thread.
     Some(write(unsafe { std::slice::from_raw_parts_mut(data, length) }))
-}
-
-/// What `write` writes where there is room for `most` units: it reads none of them, and says how many it has written. To zero
-/// them first takes a tenth of the time of a conversion.
-pub(super) fn written<T: Copy>(most: usize, write: impl FnOnce(&mut [T]) -> Option<usize>) -> Option<Vec<T>> {
-    let mut units = Vec::with_capacity(most);
-    // SAFETY: there is room for so many, bytes or UTF-16 units, and `write` only writes.
-    let written = write(unsafe { std::slice::from_raw_parts_mut(units.as_mut_ptr(), most) })?;
-    assert!(written <= most);
-    // SAFETY: so many have been written.
-    unsafe { units.set_len(written) };
-    Some(units)
 }
 
 /// Room for bytes that are soon copied: on the stack, if they are few.
 pub(super) struct Scratch {
-    few: [std::mem::MaybeUninit<u8>; Self::FEW],
+    few: [MaybeUninit<u8>; Self::FEW],
     many: Vec<u8>,
 }
 
@@ -118,21 +109,17 @@ impl Scratch {
     const FEW: usize = 4096;
 
     pub(super) const fn new() -> Self {
-        Self { few: [const { std::mem::MaybeUninit::uninit() }; Self::FEW], many: Vec::new() }
+        Self { few: [MaybeUninit::uninit(); Self::FEW], many: Vec::new() }
     }
 
-    /// What `write` writes where there is room for `most` bytes, as with [`written`].
-    pub(super) fn write(&mut self, most: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<&[u8]> {
-        let room = if most <= Self::FEW {
-            &mut self.few[..most]
+    /// Room for so many.
+    pub(super) fn room(&mut self, bytes: usize) -> &mut [MaybeUninit<u8>] {
+        if bytes <= Self::FEW {
+            &mut self.few[..bytes]
         } else {
-            self.many.reserve(most);
-            &mut self.many.spare_capacity_mut()[..most]
-        };
-        // SAFETY: there is room for so many, and `write` only writes.
-        let room = unsafe { std::slice::from_raw_parts_mut(room.as_mut_ptr().cast(), most) };
-        let written = write(room)?;
-        Some(&room[..written])
+            self.many.reserve(bytes);
+            &mut self.many.spare_capacity_mut()[..bytes]
+        }
     }
 }
 

@@ -5,12 +5,10 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::CONFIG;
 use crate::config::{Rule, show_size};
 use crate::plan::egress::Egress;
 use crate::plan::{AdminAddress, App, Limits, LogFormat, Plan, Rotate, SinkPlan};
-
-/// EX_CONFIG of sysexits.h: the config is wrong.
-pub const EX_CONFIG: u8 = 78;
 
 /// Prints a summary of the plan to standard output, what is wrong or doubtful to standard error. The exit code is 0,
 /// or 78 where the config is wrong.
@@ -26,7 +24,7 @@ pub fn run(path: &Path) -> ExitCode {
         Err(report) => {
             eprint!("{}", report.render(colour));
             eprintln!("{}: {}", path.display(), counted(report.lines().count(), "error"));
-            ExitCode::from(EX_CONFIG)
+            ExitCode::from(CONFIG)
         }
     }
 }
@@ -99,6 +97,12 @@ fn write_app(text: &mut String, plan: &Plan, app: &App) -> std::fmt::Result {
     )?;
     writeln!(text, "             wait-until={} body={}", time(wait_until), show_size(body))?;
     writeln!(text, "             concurrency={concurrency} queue={queue} isolates={isolates}")?;
+    if app.fresh_context {
+        writeln!(text, "    context  fresh")?;
+    }
+    if !app.replay {
+        writeln!(text, "    replay   no")?;
+    }
     write_egress(text, &app.egress)?;
     if !app.env.is_empty() {
         let names: Vec<_> = app.env.iter().map(|(name, value)| format!("{name}={value:?}")).collect();

@@ -48,7 +48,7 @@ impl Upload {
         (sender, Self::Stream(receiver))
     }
 
-    /// The same once more, if that can be had.
+    /// A body with the same bytes, for a second attempt; `None` where it is a stream.
     pub(super) fn again(&self) -> Option<Self> {
         match self {
             Self::Empty => Some(Self::Empty),

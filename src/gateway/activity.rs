@@ -13,7 +13,7 @@ use tokio::time::sleep_until;
 #[derive(Debug)]
 pub(super) struct Activity {
     epoch: Instant,
-    /// Whether it is an HTTP/2 connection, and the rest of this of no use.
+    /// Whether the connection speaks HTTP/2: its requests do not use the rest of this.
     multiplexed: AtomicBool,
     /// When the first byte of the next request came, where that is known.
     arrived: Moment,
@@ -21,7 +21,7 @@ pub(super) struct Activity {
     complete: Moment,
     /// Until when the app may take for the one request there is (HTTP/1).
     deadline: Moment,
-    /// It took longer.
+    /// The app took longer.
     struck: AtomicBool,
 }
 
@@ -55,7 +55,7 @@ impl Activity {
         self.deadline.get(self)
     }
 
-    /// It was not. Whoever waits for it is to be polled again.
+    /// The deadline has passed. Whoever waits for it is to be polled again.
     pub(super) fn strike(&self) {
         self.deadline.clear();
         self.struck.store(true, Relaxed);

@@ -427,7 +427,7 @@ impl AppLoop {
                     Verdict::Wall => format!("code was still running after limits wall ({:?})", limits.wall),
                 };
                 self.state.log(Level::Error, culprit, &format!("{text}; the isolate was ended"));
-                self.pool.lost(&worker, verdict, Failure::Limit);
+                self.pool.lost(&worker, verdict.code(), Failure::Limit);
             }
         }
         self.base.runtime.watchdog.unwatch(&worker);

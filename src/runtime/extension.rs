@@ -143,7 +143,7 @@ impl Op {
         Self { name, callback, fast: || &[] }
     }
 
-    /// The same, with what optimised code may call instead.
+    /// This op with what optimised code may call in its place.
     pub const fn or(self, fast: Fast) -> Self {
         Self { fast, ..self }
     }

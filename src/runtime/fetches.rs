@@ -1,7 +1,7 @@
-//! The outgoing exchanges of one isolate: by the numbers that the platform's script gave them, each with the request it
+//! The outgoing exchanges of one isolate: by numbers that are unique over all of its realms, each with the request it
 //! belongs to. With that request they end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -16,6 +16,7 @@ use crate::egress::{Charge, Client, Decoded, Decoder, Download, Egress, Failure,
 pub(crate) struct Fetches {
     client: Client,
     open: RefCell<FxHashMap<u32, Fetch>>,
+    last: Cell<u32>,
 }
 
 struct Fetch {
@@ -49,12 +50,23 @@ pub(crate) enum Input {
 
 impl Fetches {
     pub(super) fn new(egress: Arc<Egress>) -> Self {
-        Self { client: Client::new(egress), open: RefCell::default() }
+        Self { client: Client::new(egress), open: RefCell::default(), last: Cell::new(0) }
     }
 
     /// What sends.
     pub(crate) fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// A number that no open exchange has; never 0.
+    pub(crate) fn next_id(&self) -> u32 {
+        let open = self.open.borrow();
+        loop {
+            self.last.set(self.last.get().wrapping_add(1));
+            if self.last.get() != 0 && !open.contains_key(&self.last.get()) {
+                return self.last.get();
+            }
+        }
     }
 
     /// Begins exchange `id` for `request`; what is returned ends when it is given up.

@@ -5,6 +5,7 @@
 //! as V8 takes their pages (`pages`). Heap and external memory are sampled after turns, after full collections, and by the watchdog during a turn.
 
 use std::ffi::{c_char, c_void};
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -156,19 +157,21 @@ pub(crate) fn buffer_of<'s>(scope: &mut v8::PinScope<'s, '_>, data: &[u8]) -> Op
     Some(buffer)
 }
 
-/// An `ArrayBuffer` of `length` bytes. `fill`, which reads none of them, says how many it has written; the rest are zeros.
-/// `None` if the isolate's limit leaves no room.
+/// An `ArrayBuffer` of `length` bytes. `fill` says what it has written at their start; the rest are zeros. `None` if the
+/// isolate's limit leaves no room.
 pub(crate) fn buffer_with<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     length: usize,
-    fill: impl FnOnce(&mut v8::PinScope<'s, 'i>, &mut [u8]) -> usize,
+    fill: impl for<'b> FnOnce(&mut v8::PinScope<'s, 'i>, &'b mut [MaybeUninit<u8>]) -> &'b mut [u8],
 ) -> Option<v8::Local<'s, v8::ArrayBuffer>> {
     let buffer = buffer(scope, length)?;
     if let Some(start) = buffer.data() {
         // SAFETY: the buffer has `length` bytes from `start`, and nobody else has it yet.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(start.as_ptr().cast(), length) };
-        let written = fill(scope, bytes);
-        bytes[written..].fill(0);
+        let room = unsafe { std::slice::from_raw_parts_mut(start.as_ptr().cast::<MaybeUninit<u8>>(), length) };
+        let written = fill(scope, room);
+        // What is somewhere else is nothing written there.
+        let written = if written.as_ptr() == start.as_ptr().cast() { written.len() } else { 0 };
+        room[written..].fill(MaybeUninit::new(0));
     }
     Some(buffer)
 }

@@ -14,7 +14,6 @@ use super::exchange::Ticket;
 use super::faults::{Failure, Faults};
 use super::mailbox::Message;
 use super::sources::Sources;
-use super::turn::Verdict;
 use super::unsent::Unsent;
 use super::worker::Worker;
 use super::{RuntimeInner, StartKind};
@@ -219,8 +218,8 @@ impl Pool {
     }
 
     /// Takes a worker out whose isolate is condemned, or whose thread is stuck, and answers for it: the culprit gets
-    /// the verdict, the others another isolate where that is safe.
-    pub(super) fn lost(&self, worker: &Worker, verdict: Verdict, failure: Failure) {
+    /// `code`, the others another isolate where that is safe.
+    pub(super) fn lost(&self, worker: &Worker, code: ErrorCode, failure: Failure) {
         let (culprit, mut refused, mut cut) = (worker.turns.culprit(), Vec::new(), Vec::new());
         if failure == Failure::Lost {
             self.runtime.room.lose(worker);
@@ -229,9 +228,9 @@ impl Pool {
         {
             let mut state = self.lock();
             let Some(member) = self.remove(&mut state, worker) else { return };
-            self.metrics.terminated(verdict.code());
-            let loading = LoadError(format!("the app broke a limit while it was loading: {}", verdict.code()));
+            self.metrics.terminated(code);
             if member.state == IsolateState::Starting {
+                let loading = LoadError(format!("its isolate was ended while it was loading: {code}"));
                 state.waiting.drain(..).for_each(|waiting| drop(waiting.send(Err(loading.clone()))));
             }
             self.record(&mut state, failure, &mut refused);
@@ -243,7 +242,7 @@ impl Pool {
                         // The turn that would charge it may never end.
                         ticket.charge(worker.turns.turn_cpu());
                     }
-                    cut.push((ticket, verdict.code()));
+                    cut.push((ticket, code));
                 } else if !ticket.is_started() && ticket.reclaim(worker.number) {
                     state.queue.push_back(ticket);
                 } else if self.app.replay && ticket.replay() {

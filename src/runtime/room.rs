@@ -45,12 +45,15 @@ pub(super) struct Room {
     starting: AtomicUsize,
     /// Held from the look whether there is room until it is taken.
     door: Mutex<()>,
-    /// Those with an app whose threads are not lost.
+    /// The workers that have an app, and whose threads are not lost.
     serving: Mutex<Vec<Arc<Worker>>>,
+    /// Who is to be told once there is room, in order.
     waiting: Mutex<VecDeque<Weak<Pool>>>,
     /// Whether `waiting` holds any.
     awaited: AtomicBool,
+    /// The clock of [`Share::idle_since`]: how often a worker has begun to idle.
     last_idle: AtomicU64,
+    /// When the log last said that there is no room.
     complained: Mutex<Option<Instant>>,
 }
 
@@ -151,7 +154,7 @@ impl Room {
         if self.starting.load(Ordering::Relaxed) == 0 { SMALL_APP } else { bytes }
     }
 
-    /// It no longer does.
+    /// `pool` no longer waits for room.
     pub(super) fn forget(&self, pool: &Weak<Pool>) {
         let mut waiting = lock(&self.waiting);
         waiting.retain(|other| !other.ptr_eq(pool));

@@ -203,13 +203,13 @@ impl Turns {
         self.gave_way.store(true, Ordering::Release);
     }
 
-    /// Whether it does.
+    /// Whether the thread runs after all others.
     pub(super) fn gives_way(&self) -> bool {
         self.gave_way.load(Ordering::Relaxed)
     }
 
-    /// Whether it did, and is now to run like the others.
-    pub(super) fn may_return(&self) -> bool {
+    /// The thread gives way no more. True if it did: then it is for the caller to have it run like the others again.
+    pub(super) fn end_giving_way(&self) -> bool {
         self.gives_way() && self.gave_way.swap(false, Ordering::Acquire)
     }
 

@@ -126,7 +126,7 @@ impl Watchdog {
     /// habit of long turns begins the next where it ended the last.
     pub(super) fn readmit(&self, worker: &Worker) {
         if let Some(normal) = self.normal
-            && worker.turns.may_return()
+            && worker.turns.end_giving_way()
         {
             priority::restore(normal);
         }
@@ -143,11 +143,11 @@ impl Watchdog {
         if !first {
             return;
         }
-        worker.answer_for(verdict);
+        worker.answer_for(verdict.code());
         // Until it is back or parked, it may at least take nothing from the others.
         worker.spot.run_last();
         tracing::warn!(
-            app = app(worker),
+            app = worker.app(),
             "a thread is lost: V8 did not end its code after a {} fault; its clients were answered",
             verdict.code()
         );
@@ -166,7 +166,7 @@ impl Watchdog {
         }
         self.change_lost(|lost| lost.memory += held);
         tracing::warn!(
-            app = app(worker),
+            app = worker.app(),
             "the lost thread is parked: it takes no more CPU time, but keeps its memory until nano ends ({} MiB when last \
              measured)",
             held >> 20
@@ -310,9 +310,4 @@ impl Stuck {
         let cpu = self.worker.turns.cpu().saturating_sub(self.cpu);
         cpu > GRACE_PARKING || cpu > GRACE_CPU && self.since.elapsed() > GRACE_STARVED
     }
-}
-
-/// The name of a worker's app.
-fn app(worker: &Worker) -> &str {
-    worker.pool.get().map_or("", |pool| &*pool.app.name)
 }

@@ -19,6 +19,7 @@ use super::realm::Engine;
 use super::room::Share;
 use super::turn::{Turns, Verdict};
 use super::{RuntimeInner, realm};
+use crate::event::ErrorCode;
 use crate::event::wake::{self, Held};
 
 /// Stack of a worker's thread. JavaScript may use 984 KiB of it (a V8 flag); the rest is for V8's own native frames
@@ -77,9 +78,13 @@ impl Worker {
         let thread = std::thread::Builder::new().name(format!("worker-{number}")).stack_size(STACK);
         let spawned = thread.spawn(move || {
             if catch_unwind(AssertUnwindSafe(|| run(&mine, &runtime, tokio))).is_err() {
-                // A fault of ours: at least nobody waits for this worker.
+                // A fault of ours, and of no request's: at least nobody waits for this worker.
+                tracing::error!(
+                    app = mine.app(),
+                    "a worker ended by a mistake of nano's own; its clients were answered"
+                );
                 runtime.watchdog.unwatch(&mine);
-                mine.answer_for(Verdict::Cpu);
+                mine.answer_for(ErrorCode::IsolateLost);
             }
             runtime.room.leave(&mine);
             runtime.room.tell();
@@ -129,11 +134,16 @@ impl Worker {
         }
     }
 
-    /// The thread is given up: others answer its clients.
-    pub(super) fn answer_for(&self, verdict: Verdict) {
+    /// The thread is given up: others answer its clients, the request at fault with `code`.
+    pub(super) fn answer_for(&self, code: ErrorCode) {
         if let Some(pool) = self.pool.get() {
-            pool.lost(self, verdict, Failure::Lost);
+            pool.lost(self, code, Failure::Lost);
         }
+    }
+
+    /// The name of its app; empty while it has none.
+    pub(super) fn app(&self) -> &str {
+        self.pool.get().map_or("", |pool| &*pool.app.name)
     }
 }
 
@@ -161,7 +171,8 @@ unsafe extern "C" fn check_memory(isolate: v8::UnsafeRawIsolatePtr, data: *mut c
 }
 
 thread_local! {
-    /// The worker of this thread, for V8's out-of-memory handler, which is told nothing.
+    /// The worker of this thread, for where V8, or an allocator it calls, asks for memory or is out of it: there nobody says
+    /// for which isolate.
     static CURRENT: RefCell<Option<(Arc<Worker>, Arc<RuntimeInner>)>> = const { RefCell::new(None) };
 }
 

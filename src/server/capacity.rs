@@ -9,11 +9,11 @@ use crate::plan::Plan;
 
 /// What a live isolate and its thread take with a heap of a few MiB: 28 mappings, measured with 50 of them.
 const MAPS_PER_ISOLATE: u64 = 32;
-/// What its event loop waits with: an epoll, what wakes it, and what tells of signals.
-const FILES_PER_ISOLATE: u64 = 3;
-/// And for each MiB that its heap grows, measured at 80 MiB: 2.4. V8 maps a heap in pages of 256 KiB, of which some
+/// Mappings for each MiB that its heap grows, measured at 80 MiB: 2.4. V8 maps a heap in pages of 256 KiB, of which some
 /// are neighbours and count as one.
 const MAPS_PER_MIB: u64 = 3;
+/// What an isolate's event loop waits with: an epoll, what wakes it, and what tells of signals.
+const FILES_PER_ISOLATE: u64 = 3;
 /// What the process takes besides: libraries, listeners, logs, V8's own threads.
 const FILES: u64 = 128;
 const MAPS: u64 = 2048;

@@ -1,7 +1,9 @@
 //! `context "fresh"`: a global scope for every request.
 
+use std::time::Duration;
+
 use super::answers;
-use crate::support::{Nano, Request, Setup};
+use crate::support::{Nano, Request, Setup, Upstream, ok};
 
 fn fresh(kdl: &str, script: &str) -> Nano {
     Setup::new().app("a", &format!("context \"fresh\"\n{kdl}"), script).start()
@@ -39,6 +41,22 @@ fn requests_at_once_share_no_globals_and_keep_their_own_over_time() {
         for n in 0..16 {
             let nano = &nano;
             scope.spawn(move || nano.get("a", &format!("/{n}")).says(&format!("/{n}1")));
+        }
+    });
+}
+
+#[test]
+fn requests_at_once_get_what_each_has_fetched() {
+    let upstream = Upstream::answering(|asked| {
+        std::thread::sleep(Duration::from_millis(100));
+        ok("", &asked.target)
+    });
+    let script = answers(&format!("(await fetch({:?} + url.pathname)).text()", upstream.url("")));
+    let nano = fresh("limits isolates=1\nfetch { allow \"127.0.0.0/8\"; }", &script);
+    std::thread::scope(|scope| {
+        for n in 0..16 {
+            let nano = &nano;
+            scope.spawn(move || nano.get("a", &format!("/{n}")).says(&format!("/{n}")));
         }
     });
 }

@@ -1,14 +1,12 @@
 //! SHA-1 and SHA-2 (FIPS 180-4).
 
-use std::ffi::c_void;
-
 use sha1::Sha1;
 use sha2::digest::Digest;
 use sha2::{Sha256, Sha384, Sha512};
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
 use super::PIECE;
-use crate::api::value;
+use crate::api::{held, value};
 use crate::runtime::{self, Op};
 
 /// The native functions of `sha.js`.
@@ -71,8 +69,7 @@ enum State {
     Sha512(Sha512),
 }
 
-/// `sha_begin(hash)`: an ArrayBuffer whose content is a [`State`], which only `digest_stream.js` holds, so that it is
-/// counted and collected as one.
+/// `sha_begin(hash)`: a [`State`] for `digest_stream.js` to hold.
 fn sha_begin(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     let Some(hash) = Hash::named(scope, &args, 0) else { return };
     let state = match hash {
@@ -81,17 +78,7 @@ fn sha_begin(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, 
         Hash::Sha384 => State::Sha384(Sha384::new()),
         Hash::Sha512 => State::Sha512(Sha512::new()),
     };
-    let state = Box::into_raw(Box::new(state)).cast::<c_void>();
-    // SAFETY: the box is `drop_state`'s to free, once the buffer is collected; its bytes are read by nobody else.
-    let store = unsafe {
-        v8::ArrayBuffer::new_backing_store_from_ptr(state, size_of::<State>(), drop_state, std::ptr::null_mut())
-    };
-    rv.set(v8::ArrayBuffer::with_backing_store(scope, &store.make_shared()).into());
-}
-
-unsafe extern "C" fn drop_state(state: *mut c_void, _length: usize, _data: *mut c_void) {
-    // SAFETY: `sha_begin` leaked this box, and V8 calls this once.
-    drop(unsafe { Box::from_raw(state.cast::<State>()) });
+    rv.set(held::hold(scope, state).into());
 }
 
 /// Calls `work` with the state in argument 0; `None`, with a `TypeError` thrown, if it is none.
@@ -100,14 +87,13 @@ fn with_state<R>(
     args: &FunctionCallbackArguments<'_>,
     work: impl FnOnce(&mut PinScope<'_, '_>, &mut State) -> R,
 ) -> Option<R> {
-    let buffer = Local::<v8::ArrayBuffer>::try_from(args.get(0)).ok();
-    let Some(data) = buffer.and_then(|buffer| buffer.data()) else {
+    // SAFETY: what `digest_stream.js` gives here is what `sha_begin` gave it. Nobody else looks into it meanwhile, for `work`
+    // runs no script.
+    let Some(state) = (unsafe { held::held::<State>(args.get(0)) }) else {
         value::throw_type_error(scope, "not the state of a digest");
         return None;
     };
-    // SAFETY: a buffer here is one that `sha_begin` made: no app ever holds one, and nothing detaches it. It is alive as
-    // an argument, and nobody else looks into it meanwhile, for `work` runs no script.
-    Some(work(scope, unsafe { data.cast::<State>().as_mut() }))
+    Some(work(scope, state))
 }
 
 /// `sha_update(state, bytes)`.

@@ -1,13 +1,9 @@
-//! The legacy encodings (Encoding Standard §9 to §14), which the `encoding_rs` crate knows. A decoder that goes on from
-//! one chunk to the next is the content of an ArrayBuffer which only `encoding.js` holds, so that it is counted and
-//! collected as one.
-
-use std::ffi::c_void;
+//! The legacy encodings (Encoding Standard §9 to §14), which the `encoding_rs` crate knows.
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, REPLACEMENT};
 use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 
-use super::value;
+use crate::api::{held, value};
 use crate::runtime;
 
 /// `encoding_of(label)`: §4.2 "get an encoding", its name in lower case; `undefined` if there is none, or if it decodes
@@ -29,7 +25,7 @@ fn decoder(scope: &mut PinScope<'_, '_>, name: Local<'_, v8::String>) -> Option<
     Some(Encoding::for_label(name.as_bytes())?.new_decoder_without_bom_handling())
 }
 
-/// `decoder_new(name)`: a decoder for [`decoder_decode`].
+/// `decoder_new(name)`: a decoder that goes on from one chunk to the next, for `encoding.js` to hold.
 pub(super) fn decoder_new(
     scope: &mut PinScope<'_, '_>,
     args: FunctionCallbackArguments<'_>,
@@ -39,17 +35,7 @@ pub(super) fn decoder_new(
         return value::throw_type_error(scope, "not a string");
     };
     let Some(decoder) = decoder(scope, name) else { return };
-    let decoder = Box::into_raw(Box::new(decoder)).cast::<c_void>();
-    // SAFETY: the box is `drop_decoder`'s to free, once the buffer is collected; its bytes are read by nobody else.
-    let store = unsafe {
-        v8::ArrayBuffer::new_backing_store_from_ptr(decoder, size_of::<Decoder>(), drop_decoder, std::ptr::null_mut())
-    };
-    rv.set(v8::ArrayBuffer::with_backing_store(scope, &store.make_shared()).into());
-}
-
-unsafe extern "C" fn drop_decoder(decoder: *mut c_void, _length: usize, _data: *mut c_void) {
-    // SAFETY: `decoder_new` leaked this box, and V8 calls this once.
-    drop(unsafe { Box::from_raw(decoder.cast::<Decoder>()) });
+    rv.set(held::hold(scope, decoder).into());
 }
 
 /// `decoder_decode(decoder or name, bytes, fatal, more)`: the text, or `undefined` if `fatal` and the bytes are wrong.
@@ -65,12 +51,9 @@ pub(super) fn decoder_decode(
         let Some(decoder) = decoder(scope, name) else { return };
         fresh = decoder;
         &mut fresh
-    } else if let Ok(buffer) = Local::<v8::ArrayBuffer>::try_from(args.get(0))
-        && let Some(decoder) = buffer.data()
-    {
-        // SAFETY: a buffer here is one that `decoder_new` made: no app ever holds one, and nothing detaches it. It is
-        // alive as an argument, and nobody else looks into it meanwhile.
-        unsafe { decoder.cast::<Decoder>().as_mut() }
+    // SAFETY: what `encoding.js` gives here is what `decoder_new` gave it. Nobody else looks into it meanwhile.
+    } else if let Some(decoder) = unsafe { held::held::<Decoder>(args.get(0)) } {
+        decoder
     } else {
         return value::throw_type_error(scope, "not a decoder");
     };

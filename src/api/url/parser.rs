@@ -54,7 +54,7 @@ pub(super) fn parse(input: &str, base: Option<Record>) -> Result<Record, Failure
     plain::record(input).map_or_else(|| parse_any(input, base), Ok)
 }
 
-/// The same, whatever the URL looks like.
+/// "Basic URL parser" of a whole URL, for callers who know that it is not [`plain`], and tests.
 pub(super) fn parse_any(input: &str, base: Option<Record>) -> Result<Record, Failure> {
     let input = input.trim_matches(|character: char| character <= ' ');
     let mut url = Record { path: String::with_capacity(input.len()), ..Record::default() };

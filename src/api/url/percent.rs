@@ -46,7 +46,7 @@ pub(super) fn encode(text: &str, set: &Set, output: &mut String) {
     }
 }
 
-/// The same, of a part of a text.
+/// Appends part of a text's UTF-8, percent-encoded as in [`encode`].
 pub(super) fn encode_bytes(bytes: &[u8], set: &Set, output: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut rest = bytes;

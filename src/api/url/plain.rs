@@ -47,7 +47,7 @@ pub(super) fn offsets(text: &[u8]) -> Option<Offsets> {
     ])
 }
 
-/// Such a URL; `None` where only the parser knows.
+/// The record of a URL that [`offsets`] knows; `None` where only the parser does.
 pub(super) fn record(text: &str) -> Option<Record> {
     let [scheme_end, .., host_start, host_end, port_end, path_start, path_end, query_end] = offsets(text.as_bytes())?;
     let marked = |from: usize, to: usize| text[from..to].get(1..).map(str::to_owned);

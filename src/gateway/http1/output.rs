@@ -21,9 +21,9 @@ const KEPT: usize = 16 * 1024;
 /// Bytes on their way out, in order.
 #[derive(Debug, Default)]
 pub(super) struct Output {
-    /// These come first.
+    /// What goes out before `small`.
     queue: VecDeque<Bytes>,
-    /// These last.
+    /// The small pieces since the last large one, copied together.
     small: Vec<u8>,
     /// Bytes of `small` that are written; 0 unless `queue` is empty.
     written: usize,

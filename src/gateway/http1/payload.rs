@@ -15,7 +15,7 @@ use crate::event::{BodyError, wake};
 /// Bytes that may lie ready for an app that reads.
 const AHEAD: usize = 64 * 1024;
 
-/// The same before it has begun to read: enough for most bodies whole.
+/// Bytes that may lie ready before the app has begun to read: enough for most bodies whole.
 const AHEAD_UNASKED: usize = 16 * 1024;
 
 /// What a chunk takes beside its bytes.
@@ -185,7 +185,7 @@ impl Feed {
         self.fail_or_end(Ok(()));
     }
 
-    /// It never will be.
+    /// The body will never be whole.
     pub(super) fn fail(&self, fault: BodyError) {
         self.fail_or_end(Err(fault));
     }
@@ -207,7 +207,7 @@ impl Feed {
     }
 
     /// Whether the reader has begun to read; if not, it wakes the connection when it does.
-    pub(super) fn asked(&self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn poll_asked(&self, cx: &mut Context<'_>) -> bool {
         let mut state = self.0.lock();
         if !state.asked {
             state.feeder = Some(cx.waker().clone());
@@ -221,12 +221,12 @@ impl Feed {
     }
 
     /// Whether nobody will read what comes.
-    pub(super) fn gone(&self) -> bool {
+    pub(super) fn is_gone(&self) -> bool {
         self.0.lock().gone
     }
 
-    /// The same; if somebody will, they wake the connection when they read on or leave.
-    pub(super) fn is_gone(&self, cx: &mut Context<'_>) -> bool {
+    /// Whether nobody will read what comes; if somebody will, they wake the connection when they read on or leave.
+    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> bool {
         let mut state = self.0.lock();
         if !state.gone {
             state.feeder = Some(cx.waker().clone());

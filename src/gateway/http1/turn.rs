@@ -135,7 +135,7 @@ where
         // Where a body is still being read, its reading tells.
         let listening = match self.turn.as_ref().map(|turn| &turn.receiving) {
             Some(Receiving::Done) => true,
-            Some(Receiving::Open(feed, _)) => feed.gone(),
+            Some(Receiving::Open(feed, _)) => feed.is_gone(),
             _ => false,
         };
         if listening && self.poll_left(cx).is_ready() {
@@ -170,7 +170,7 @@ where
             let Receiving::Open(feed, source) = receiving else { return };
             let room = feed.room(cx);
             // What nobody reads stays where it is.
-            if room == 0 || feed.gone() {
+            if room == 0 || feed.is_gone() {
                 return;
             }
             match source.take(&mut self.input, room) {
@@ -190,7 +190,7 @@ where
                     return;
                 }
             }
-            if *expects && feed.asked(cx) {
+            if *expects && feed.poll_asked(cx) {
                 *expects = false;
                 // A client that has its answer waits for nothing.
                 if let Answer::Awaited = answer {
@@ -283,7 +283,7 @@ where
             Receiving::Done => false,
             Receiving::Broken => true,
             // Whether a client that was not told to send its body sends it cannot be known.
-            Receiving::Open(feed, _) if feed.gone() => true,
+            Receiving::Open(feed, _) if feed.is_gone() => true,
             // The app answers before it has read: after this head it is too late to ask for the body.
             Receiving::Open(..) => {
                 if std::mem::take(&mut turn.expects) {
@@ -309,7 +309,7 @@ where
         self.swallow(cx);
         match &self.turn {
             // The app reads on after it has answered.
-            Some(Turn { receiving: Receiving::Open(feed, _), .. }) if !feed.is_gone(cx) => Poll::Pending,
+            Some(Turn { receiving: Receiving::Open(feed, _), .. }) if !feed.poll_gone(cx) => Poll::Pending,
             _ => Poll::Ready(()),
         }
     }
@@ -320,7 +320,7 @@ where
         loop {
             let Some(Turn { receiving, expects: false, .. }) = &mut self.turn else { return };
             let Receiving::Open(feed, source) = receiving else { return };
-            if !feed.gone() {
+            if !feed.is_gone() {
                 return;
             }
             match source.take(&mut self.input, usize::MAX) {

@@ -29,7 +29,7 @@ struct State {
 pub(super) enum Verdict {
     /// It is written, after saying that `dropped` others were not (0: nothing to say now).
     Write { dropped: u64 },
-    /// It is not.
+    /// It is not written, and counted.
     Drop,
 }
 
