@@ -67,7 +67,7 @@ pub(crate) use memory::{Charge, buffer_of, buffer_with, bytes, charge, charged, 
 pub use pool::{LoadError, Pool};
 pub(crate) use realm::request_of;
 pub use snapshot::SnapshotError;
-pub(crate) use state::{State, of as state, started};
+pub(crate) use state::{HeadRef, State, of as state, started};
 pub use watchdog::Lost;
 
 /// Workers kept ready for an app to need one.

@@ -10,7 +10,7 @@ use v8::{FunctionCallbackArguments, Local, PinScope, ReturnValue, Value};
 use super::{encoding, value};
 use crate::event::{BodyError, ErrorCode, Fields, RequestBody, Response, ResponseBody, is_null_body};
 use crate::plan::Level;
-use crate::runtime::{self, Op, State};
+use crate::runtime::{self, HeadRef, Op, State};
 
 /// Fields a head may have, and the bytes of their names and values together.
 const FIELDS: usize = 1000;
@@ -43,26 +43,33 @@ fn token(args: &FunctionCallbackArguments<'_>) -> u32 {
     Local::<v8::Uint32>::try_from(args.get(0)).map_or(0, |token| token.value())
 }
 
+/// The head of the request whose token the first argument is; with a `TypeError` thrown if it is over: what was read of it by
+/// then, JavaScript has.
+fn request_head(scope: &mut PinScope<'_, '_>, args: &FunctionCallbackArguments<'_>) -> Option<HeadRef> {
+    let head = runtime::state(scope).head(token(args));
+    if head.is_none() {
+        value::throw_type_error(scope, "the request is over, and what was not read of it by then is gone");
+    }
+    head
+}
+
 /// `request_method(token)`
 fn request_method(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let token = token(&args);
-    if let Some(head) = runtime::state(scope).head(token) {
+    if let Some(head) = request_head(scope, &args) {
         value::return_text(scope, &mut rv, head.get().method());
     }
 }
 
 /// `request_url(token)`: scheme, host, and path and query as the client sent them.
 fn request_url(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let token = token(&args);
-    if let Some(head) = runtime::state(scope).head(token) {
+    if let Some(head) = request_head(scope, &args) {
         value::return_text(scope, &mut rv, head.get().url());
     }
 }
 
 /// `request_headers(token)`: `[name, value, …]`, names in lower case, values as Latin-1.
 fn request_headers(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
-    let token = token(&args);
-    let Some(head) = runtime::state(scope).head(token) else { return };
+    let Some(head) = request_head(scope, &args) else { return };
     let fields = head.get().fields();
     let mut flat: Vec<Local<'_, Value>> = Vec::with_capacity(fields.len() * 2);
     for (name, value) in fields {
@@ -79,8 +86,8 @@ fn request_headers(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments
 /// case.
 fn request_header(scope: &mut PinScope<'_, '_>, args: FunctionCallbackArguments<'_>, mut rv: ReturnValue<'_, Value>) {
     rv.set_null();
-    let (token, mut room) = (token(&args), HEAD);
-    let Some(head) = runtime::state(scope).head(token) else { return };
+    let Some(head) = request_head(scope, &args) else { return };
+    let mut room = HEAD;
     let Some(name) = latin1(scope, args.get(1), &mut room, |bytes| Some(bytes.to_vec())) else { return };
     let mut values = head.get().fields().filter(|(other, _)| *other == name).map(|(_, value)| value);
     let Some(first) = values.next() else { return };

@@ -175,8 +175,7 @@
     }
 
     get #fields() {
-      // Rust has none any more of a request that is over.
-      this.#list ??= copyList(ops.request_headers(this.#token) ?? []);
+      this.#list ??= copyList(ops.request_headers(this.#token));
       return this.#list;
     }
 

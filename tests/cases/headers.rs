@@ -168,3 +168,28 @@ fn a_request_field_is_the_same_asked_for_alone_and_among_all() {
         assert_eq!((&seen["alone"], &seen["all"], &seen["later"]), (&both, &both, &both[0]), "{name}");
     }
 }
+
+#[test]
+fn what_was_not_read_of_a_request_that_is_over_is_said_to_be_gone() {
+    let app = r#"
+        const kept = [];
+        const read = (name, look) => { try { return `${name} ${look()}`; } catch (error) { return `${name} ${error}`; } };
+        export default {
+            fetch(request) {
+                kept.push(request);
+                if (new URL(request.url).pathname !== "/kept") return new Response("kept");
+                const [before] = kept;
+                return new Response([
+                    read("url", () => new URL(before.url).pathname),
+                    read("method", () => before.method),
+                    read("host", () => before.headers.get("host")),
+                    read("all", () => [...before.headers].length),
+                ].join("\n"));
+            },
+        };
+    "#;
+    let nano = Setup::new().app("a", "", app).start();
+    nano.get("a", "/first").says("kept");
+    let gone = "TypeError: the request is over, and what was not read of it by then is gone";
+    nano.get("a", "/kept").says(&format!("url /first\nmethod {gone}\nhost {gone}\nall {gone}"));
+}
