@@ -6,6 +6,7 @@
 mod app;
 mod bindings;
 mod decode;
+mod file;
 mod global;
 mod include;
 mod listener;
@@ -35,6 +36,7 @@ pub use source::{Source, Span, Spanned};
 pub use value::{Secret, Text};
 
 pub(crate) use decode::{refuse_unavailable, suggestion};
+pub(crate) use file::{LARGEST, read};
 pub(crate) use value::{plain, show_size};
 
 /// Everything the config files say, in the order they say it.

@@ -8,7 +8,7 @@ use super::decode::Fields;
 use super::report::Problem;
 use super::source::{Source, Span};
 use super::value::plain;
-use super::{Config, Context, global, syntax};
+use super::{Config, Context, file, global, syntax};
 
 /// A file that is being read, or was.
 struct Visited {
@@ -58,7 +58,9 @@ impl<'a> Reading<'a> {
     }
 
     fn file(&mut self, path: &Path, from: Option<Span>) {
-        let bytes = match std::fs::read(path) {
+        // The main file may be a pipe, from `nano check --config <(…)` say: who names it there waits for it.
+        let read = if from.is_some() { file::read(path, file::LARGEST) } else { std::fs::read(path) };
+        let bytes = match read {
             Ok(bytes) => bytes,
             Err(error) => return self.unreadable(path, from, &plain(&error)),
         };
