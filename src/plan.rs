@@ -51,7 +51,7 @@ pub struct Plan {
     pub apps: Vec<Arc<App>>,
     /// Which app answers what.
     pub routes: RouteTable,
-    /// Every config file read, absolute: what to watch.
+    /// Every config file read, and every folder that more may come to, absolute: what to watch.
     pub files: Vec<PathBuf>,
 }
 

@@ -106,6 +106,25 @@ fn the_reference_is_refused_only_for_what_this_build_lacks() {
 }
 
 #[test]
+fn wildcards_stand_in_what_is_written_and_not_in_the_name_of_the_folder() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let root = folder.path().join("[v1]*");
+    for (path, text) in [
+        ("app/index.js", "export default {};"),
+        ("nano.kdl", "include \"one.kdl\" \"conf.d/*.kdl\""),
+        ("one.kdl", "app \"one\" \"app\" { host \"one\"; }"),
+        ("conf.d/two.kdl", "app \"two\" \"../app\" { host \"two\"; }"),
+    ] {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().expect("it has one")).expect("created");
+        std::fs::write(path, text).expect("written");
+    }
+    let (plan, _) = Plan::load(&root.join("nano.kdl")).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(plan.apps.iter().map(|app| &*app.name).collect::<Vec<_>>(), ["one", "two"]);
+    assert!(plan.files.contains(&root.join("conf.d")), "{:?}", plan.files);
+}
+
+#[test]
 fn the_example_is_good() {
     let (plan, warnings) = Plan::load(Path::new("nano.kdl.example")).unwrap_or_else(|report| panic!("{report}"));
     assert!(warnings.is_empty(), "{warnings:?}");

@@ -10,6 +10,10 @@ use super::source::{Source, Span};
 use super::value::plain;
 use super::{Config, Context, file, global, syntax};
 
+fn is_wild(path: &Path) -> bool {
+    path.to_string_lossy().contains(['*', '?', '['])
+}
+
 /// A file that is being read, or was.
 struct Visited {
     shown: PathBuf,
@@ -112,11 +116,20 @@ impl<'a> Reading<'a> {
             .collect();
         fields.finish();
         for pattern in patterns {
-            let text = pattern.value.to_string_lossy();
-            if !text.contains(['*', '?', '[']) {
+            // Wildcards are what is written here; the folder it starts at is called as it is.
+            let folder = self.cx.folder(pattern.span.file);
+            let (folder, rest) = match pattern.value.strip_prefix(&folder) {
+                Ok(rest) => (folder, rest),
+                Err(_) => (PathBuf::new(), pattern.value.as_path()),
+            };
+            if !is_wild(rest) {
                 self.file(&pattern.value, Some(pattern.span));
                 continue;
             }
+            let fixed: PathBuf = rest.components().take_while(|part| !is_wild(part.as_ref())).collect();
+            self.cx.look_in(&folder.join(fixed));
+            let text = Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(rest);
+            let text = text.to_string_lossy();
             let options = glob::MatchOptions {
                 require_literal_leading_dot: true,
                 require_literal_separator: true,

@@ -170,6 +170,25 @@ fn a_changed_included_file_is_taken_up_too() {
 }
 
 #[test]
+fn the_first_file_of_an_included_folder_is_taken_up_too() {
+    let app = "app \"late\" \"../late\" { host \"late.test\"; }\n";
+    let nano = Setup::new()
+        .app("a", "", &says("a"))
+        .config("include \"conf.d/*.kdl\"\n")
+        .file("late/index.js", says("late"))
+        .start();
+    let (folder, reloads) = (nano.setup().path("conf.d"), nano.metric("nano_reloads_total", &[]));
+    std::fs::create_dir(&folder).unwrap();
+    eventually("the folder to be noticed", || (nano.metric("nano_reloads_total", &[]) > reloads).then_some(()));
+    std::fs::write(folder.join("late.kdl"), app).unwrap();
+    eventually("the app of the first file", || (nano.get("late", "/").text() == "late").then_some(()));
+    std::fs::remove_file(folder.join("late.kdl")).unwrap();
+    eventually("the app to go with it", || (nano.get("late", "/").status == 404).then_some(()));
+    std::fs::write(folder.join("late.kdl"), app).unwrap();
+    eventually("the app to come back", || (nano.get("late", "/").text() == "late").then_some(()));
+}
+
+#[test]
 fn requests_in_flight_finish_in_the_generation_they_began_in() {
     let slow = |text: &str| answers(&format!("new Promise((done) => setTimeout(() => done({text:?}), 1000))"));
     let mut nano = Setup::new().app("a", "", &slow("old")).start();
