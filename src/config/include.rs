@@ -137,7 +137,21 @@ impl<'a> Reading<'a> {
             };
             match glob::glob_with(&text, options) {
                 Ok(found) => {
-                    let mut paths: Vec<_> = found.filter_map(Result::ok).filter(|path| !path.is_dir()).collect();
+                    let mut paths = Vec::new();
+                    for path in found {
+                        match path {
+                            Ok(path) if path.is_dir() => {}
+                            Ok(path) => paths.push(path),
+                            // What is in there may well match: apps must not go for want of a permission.
+                            Err(error) => {
+                                let (folder, why) = (error.path().display(), plain(error.error()));
+                                self.cx.push(
+                                    Problem::error(format!("cannot look into {folder}: {why}"))
+                                        .at(pattern.span, "expected a folder nano may read"),
+                                );
+                            }
+                        }
+                    }
                     paths.sort();
                     for path in paths {
                         self.file(&path, Some(pattern.span));
