@@ -22,7 +22,7 @@ use crate::config::Secret;
 use crate::event::{Desk, Dispatch, wake};
 use crate::observability::log::Logs;
 use crate::observability::metrics::{AppMetrics, Metrics};
-use crate::plan::{AdminAddress, App, Level, Plan};
+use crate::plan::{AdminAddress, App, Level, Plan, overlap};
 
 mod activity;
 mod admin;
@@ -98,6 +98,22 @@ struct Sockets {
     admin: Option<(AdminAddress, Arc<watch::Sender<Stage>>)>,
 }
 
+impl Sockets {
+    /// Notes what of this process has an address that is taken.
+    fn blame(&self, error: BindError) -> BindError {
+        let admin = self.admin.iter().filter_map(|(address, _)| match address {
+            AdminAddress::Tcp(address) => Some(*address),
+            AdminAddress::Unix(_) => None,
+        });
+        let own = error
+            .address
+            .parse()
+            .ok()
+            .and_then(|wanted| self.public.keys().copied().chain(admin).find(|open| overlap(*open, wanted)));
+        BindError { own, ..error }
+    }
+}
+
 struct IoThread {
     runtime: Handle,
     /// Where the replies to its requests arrive.
@@ -121,10 +137,12 @@ impl Gateway {
     pub fn bind(&self, plan: &Plan) -> Result<Bound, BindError> {
         let open = self.sockets();
         let new = plan.listeners.iter().filter(|listener| !open.public.contains_key(&listener.address));
-        let public = new.map(|listener| Ok((listener.address, listener::bind(listener)?))).collect::<Result<_, _>>()?;
+        let public = new.map(|listener| Ok((listener.address, listener::bind(listener)?))).collect::<Result<_, _>>();
         let current = open.admin.as_ref().map(|(address, _)| address);
         let admin = plan.admin.as_ref().filter(|address| Some(*address) != current);
-        Ok(Bound { public, admin: admin.map(admin::bind).transpose()? })
+        let public = public.map_err(|error| open.blame(error))?;
+        let admin = admin.map(admin::bind).transpose().map_err(|error| open.blame(error))?;
+        Ok(Bound { public, admin })
     }
 
     /// Serves `serving` from here on: its new sockets accept, those that stay turn to it between two requests, and those

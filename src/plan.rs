@@ -24,6 +24,7 @@ use crate::config::Secret;
 pub use crate::config::{Level, LogFormat, Report as PlanError, Rotate, Warning};
 pub use diff::{Changes, Diff};
 use egress::Egress;
+pub(crate) use listeners::overlap;
 use routes::RouteTable;
 
 /// Everything a running nano needs to know. Compared by value, an app at a time, on reload.

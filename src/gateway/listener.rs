@@ -51,12 +51,23 @@ pub struct BindError {
     pub(super) address: String,
     #[source]
     pub(super) source: io::Error,
+    /// What of this process has the address.
+    pub(super) own: Option<SocketAddr>,
 }
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { who, address, source } = self;
-        write!(f, "{who} cannot listen on {address}: {source}; {}", advice(source.kind()))
+        let Self { who, address, source, own } = self;
+        write!(f, "{who} cannot listen on {address}: {source}; ")?;
+        match own {
+            Some(own) if source.kind() == io::ErrorKind::AddrInUse => {
+                write!(f, "nano itself has {own} until the reload is over: restart it, or choose another port")
+            }
+            _ if source.kind() == io::ErrorKind::AddrInUse && address.starts_with("unix:") => f.write_str(
+                "another process listens there, or what has this path is no socket: remove it, or choose another",
+            ),
+            _ => f.write_str(advice(source.kind())),
+        }
     }
 }
 
@@ -82,6 +93,7 @@ pub(super) fn bind(listener: &Listener) -> Result<StdListener, BindError> {
         who: format!("listener {:?}", listener.name),
         address: listener.address.to_string(),
         source,
+        own: None,
     })
 }
 

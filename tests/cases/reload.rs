@@ -170,6 +170,24 @@ fn a_changed_included_file_is_taken_up_too() {
 }
 
 #[test]
+fn an_address_that_overlaps_one_of_its_own_is_blamed_on_nobody_else() {
+    let mut nano = Setup::new().app("a", "", &says("a")).start();
+    let port = nano.port();
+    let everywhere = format!("listener \"everywhere\" \"0.0.0.0:{port}\"\n");
+    assert!(!nano.change(|setup| setup.without_listener("web").config(&everywhere)));
+    let blame = format!("nano itself has 127.0.0.1:{port} until the reload is over");
+    nano.logged("why", |line| line["message"].as_str().is_some_and(|message| message.contains(&blame)));
+    let admin = nano.setup().admin_port();
+    let taken = format!("listener \"taken\" \"127.0.0.1:{admin}\"\n");
+    let text = std::fs::read_to_string(nano.setup().config_file()).unwrap();
+    let moved = text.replace(&format!("admin \"127.0.0.1:{admin}\""), "").replace(&everywhere, &taken);
+    std::fs::write(nano.setup().config_file(), moved).unwrap();
+    let blame = format!("nano itself has 127.0.0.1:{admin} until the reload is over");
+    nano.logged("why", |line| line["message"].as_str().is_some_and(|message| message.contains(&blame)));
+    nano.lives();
+}
+
+#[test]
 fn the_first_file_of_an_included_folder_is_taken_up_too() {
     let app = "app \"late\" \"../late\" { host \"late.test\"; }\n";
     let nano = Setup::new()
