@@ -150,6 +150,7 @@ impl Gateway {
     pub fn serve(&self, serving: Arc<Serving>, bound: Bound) {
         let plan = &serving.plan;
         let mut open = self.sockets();
+        let before: Vec<_> = open.public.values().map(|socket| socket.view()).collect();
         let mut fresh: HashMap<_, _> = bound.public.into_iter().collect();
         let mut public = HashMap::with_capacity(plan.listeners.len());
         for (index, settings) in plan.listeners.iter().enumerate() {
@@ -177,6 +178,12 @@ impl Gateway {
             self.threads[0].runtime.spawn(admin::accept(listening, stage, Arc::clone(&self.shared)));
         } else if plan.admin.is_none() {
             retire_admin(open.admin.take());
+        }
+        for view in before {
+            let name = &view.serving.plan.listeners[view.listener].name;
+            if plan.listeners.iter().all(|listener| listener.name != *name) {
+                self.shared.metrics.forget_listener(name);
+            }
         }
         self.shared.admission.store(Some(Arc::new(Admission { token: plan.admin_token.clone() })));
     }
