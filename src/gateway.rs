@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -22,7 +22,7 @@ use crate::config::Secret;
 use crate::event::{Desk, Dispatch, wake};
 use crate::observability::log::Logs;
 use crate::observability::metrics::{AppMetrics, Metrics};
-use crate::plan::{AdminAddress, App, Level, Plan, overlap};
+use crate::plan::{AdminAddress, App, Plan, overlap};
 
 mod activity;
 mod admin;
@@ -137,7 +137,9 @@ impl Gateway {
     pub fn bind(&self, plan: &Plan) -> Result<Bound, BindError> {
         let open = self.sockets();
         let new = plan.listeners.iter().filter(|listener| !open.public.contains_key(&listener.address));
-        let public = new.map(|listener| Ok((listener.address, listener::bind(listener)?))).collect::<Result<_, _>>();
+        let public = new
+            .map(|listener| Ok((listener.address, listener::bind(listener, self.threads.len())?)))
+            .collect::<Result<_, _>>();
         let current = open.admin.as_ref().map(|(address, _)| address);
         let admin = plan.admin.as_ref().filter(|address| Some(*address) != current);
         let public = public.map_err(|error| open.blame(error))?;
@@ -158,10 +160,10 @@ impl Gateway {
             if let Some(socket) = open.public.remove(&settings.address) {
                 socket.turn(view);
                 public.insert(settings.address, socket);
-            } else if let Some(listener) = fresh.remove(&settings.address) {
-                let actual = listener.local_addr().unwrap_or(settings.address);
-                let socket = Arc::new(Socket::new(actual, view));
-                self.accept(&socket, &listener);
+            } else if let Some(listeners) = fresh.remove(&settings.address) {
+                let actual = listeners.first().and_then(|listener| listener.local_addr().ok());
+                let socket = Arc::new(Socket::new(actual.unwrap_or(settings.address), view));
+                self.accept(&socket, listeners);
                 public.insert(settings.address, socket);
             }
         }
@@ -219,20 +221,11 @@ impl Gateway {
         false
     }
 
-    fn accept(&self, socket: &Arc<Socket>, listener: &std::net::TcpListener) {
-        for thread in &self.threads {
-            match listener.try_clone() {
-                Ok(listener) => {
-                    let (shared, desk) = (Arc::clone(&self.shared), Arc::clone(&thread.desk));
-                    let accept = Arc::clone(socket).accept(listener, shared, desk);
-                    thread.runtime.spawn(accept);
-                }
-                // The other threads accept in its stead.
-                Err(error) => {
-                    let message = format!("one I/O thread cannot accept on {}: {error}", socket.address);
-                    self.shared.logs.gateway(Level::Warn, None, None, &message);
-                }
-            }
+    fn accept(&self, socket: &Arc<Socket>, listeners: Vec<TcpListener>) {
+        for (thread, listener) in self.threads.iter().zip(listeners) {
+            let (shared, desk) = (Arc::clone(&self.shared), Arc::clone(&thread.desk));
+            let accept = Arc::clone(socket).accept(listener, shared, desk);
+            thread.runtime.spawn(accept);
         }
     }
 

@@ -66,6 +66,7 @@ impl fmt::Display for BindError {
             _ if source.kind() == io::ErrorKind::AddrInUse && address.starts_with("unix:") => f.write_str(
                 "another process listens there, or what has this path is no socket: remove it, or choose another",
             ),
+            _ if is_shortage(source) => f.write_str("raise LimitNOFILE= or `ulimit -n`, or lower max-connections"),
             _ => f.write_str(advice(source.kind())),
         }
     }
@@ -88,8 +89,12 @@ fn advice(kind: io::ErrorKind) -> &'static str {
 }
 
 /// Opens a public socket.
-pub(super) fn bind(listener: &Listener) -> Result<StdListener, BindError> {
-    tcp(listener.address).map_err(|source| BindError {
+pub(super) fn bind(listener: &Listener, threads: usize) -> Result<Vec<StdListener>, BindError> {
+    let bound = tcp(listener.address).and_then(|first| {
+        let others = (1..threads).map(|_| first.try_clone()).collect::<io::Result<Vec<_>>>()?;
+        Ok([first].into_iter().chain(others).collect())
+    });
+    bound.map_err(|source| BindError {
         who: format!("listener {:?}", listener.name),
         address: listener.address.to_string(),
         source,
@@ -383,7 +388,8 @@ impl Drop for Slot {
 
 /// Sockets that were opened for a plan and wait to be served.
 pub struct Bound {
-    pub(super) public: Vec<(SocketAddr, StdListener)>,
+    /// Each as often as there are threads to accept from it.
+    pub(super) public: Vec<(SocketAddr, Vec<StdListener>)>,
     pub(super) admin: Option<super::admin::Listening>,
 }
 

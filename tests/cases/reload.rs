@@ -188,6 +188,19 @@ fn an_address_that_overlaps_one_of_its_own_is_blamed_on_nobody_else() {
 }
 
 #[test]
+fn a_listener_that_not_every_thread_can_accept_from_rejects_the_reload() {
+    let mut nano = Setup::new().app("a", "", &says("a")).config("io-threads 16\n").start();
+    nano.get("a", "/").says("a");
+    nano.limit_files(nano.usage().files as u64 + 6);
+    assert!(!nano.change(|setup| setup.listener("more", "")));
+    nano.logged("why", |line| {
+        let parts = ["listener \"more\" cannot listen", "Too many open files", "raise LimitNOFILE="];
+        line["message"].as_str().is_some_and(|message| parts.iter().all(|part| message.contains(part)))
+    });
+    nano.get("a", "/").says("a");
+}
+
+#[test]
 fn the_first_file_of_an_included_folder_is_taken_up_too() {
     let app = "app \"late\" \"../late\" { host \"late.test\"; }\n";
     let nano = Setup::new()
