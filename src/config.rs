@@ -6,6 +6,7 @@
 mod app;
 mod bindings;
 mod decode;
+mod file;
 mod global;
 mod include;
 mod listener;
@@ -35,6 +36,7 @@ pub use source::{Source, Span, Spanned};
 pub use value::{Secret, Text};
 
 pub(crate) use decode::{refuse_unavailable, suggestion};
+pub(crate) use file::{LARGEST, read};
 pub(crate) use value::{plain, show_size};
 
 /// Everything the config files say, in the order they say it.
@@ -80,6 +82,8 @@ pub struct Context {
     problems: RefCell<Vec<Problem>>,
     /// Places already reported that hold nothing to decode.
     blind: RefCell<Vec<Span>>,
+    /// Folders that patterns look into, absolute.
+    folders: RefCell<Vec<PathBuf>>,
 }
 
 impl Context {
@@ -113,14 +117,22 @@ impl Context {
         if failed { Err(report) } else { Ok(report.into_warnings()) }
     }
 
-    /// Every file read so far, absolute.
+    /// Every file read so far, and every folder that more may come to, absolute: what to watch for changes.
     pub fn files(&self) -> Vec<PathBuf> {
-        self.sources.borrow().iter().map(|source| source.path.clone()).collect()
+        let sources = self.sources.borrow();
+        let files = sources.iter().map(|source| source.path.clone());
+        files.chain(self.folders.borrow().iter().cloned()).collect()
     }
 
     /// Says nothing more of a place: a report about it is already there.
     fn blind(&self, span: Span) {
         self.blind.borrow_mut().push(span);
+    }
+
+    /// A pattern looks for files here, whether there are any or not.
+    fn look_in(&self, folder: &Path) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        self.folders.borrow_mut().extend(std::path::absolute(folder));
     }
 
     fn add(&self, source: Source) -> usize {

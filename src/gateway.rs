@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -22,7 +22,7 @@ use crate::config::Secret;
 use crate::event::{Desk, Dispatch, wake};
 use crate::observability::log::Logs;
 use crate::observability::metrics::{AppMetrics, Metrics};
-use crate::plan::{AdminAddress, App, Level, Plan};
+use crate::plan::{AdminAddress, App, Plan, overlap};
 
 mod activity;
 mod admin;
@@ -98,6 +98,22 @@ struct Sockets {
     admin: Option<(AdminAddress, Arc<watch::Sender<Stage>>)>,
 }
 
+impl Sockets {
+    /// Notes what of this process has an address that is taken.
+    fn blame(&self, error: BindError) -> BindError {
+        let admin = self.admin.iter().filter_map(|(address, _)| match address {
+            AdminAddress::Tcp(address) => Some(*address),
+            AdminAddress::Unix(_) => None,
+        });
+        let own = error
+            .address
+            .parse()
+            .ok()
+            .and_then(|wanted| self.public.keys().copied().chain(admin).find(|open| overlap(*open, wanted)));
+        BindError { own, ..error }
+    }
+}
+
 struct IoThread {
     runtime: Handle,
     /// Where the replies to its requests arrive.
@@ -121,10 +137,14 @@ impl Gateway {
     pub fn bind(&self, plan: &Plan) -> Result<Bound, BindError> {
         let open = self.sockets();
         let new = plan.listeners.iter().filter(|listener| !open.public.contains_key(&listener.address));
-        let public = new.map(|listener| Ok((listener.address, listener::bind(listener)?))).collect::<Result<_, _>>()?;
+        let public = new
+            .map(|listener| Ok((listener.address, listener::bind(listener, self.threads.len())?)))
+            .collect::<Result<_, _>>();
         let current = open.admin.as_ref().map(|(address, _)| address);
         let admin = plan.admin.as_ref().filter(|address| Some(*address) != current);
-        Ok(Bound { public, admin: admin.map(admin::bind).transpose()? })
+        let public = public.map_err(|error| open.blame(error))?;
+        let admin = admin.map(admin::bind).transpose().map_err(|error| open.blame(error))?;
+        Ok(Bound { public, admin })
     }
 
     /// Serves `serving` from here on: its new sockets accept, those that stay turn to it between two requests, and those
@@ -132,6 +152,7 @@ impl Gateway {
     pub fn serve(&self, serving: Arc<Serving>, bound: Bound) {
         let plan = &serving.plan;
         let mut open = self.sockets();
+        let before: Vec<_> = open.public.values().map(|socket| socket.view()).collect();
         let mut fresh: HashMap<_, _> = bound.public.into_iter().collect();
         let mut public = HashMap::with_capacity(plan.listeners.len());
         for (index, settings) in plan.listeners.iter().enumerate() {
@@ -139,10 +160,10 @@ impl Gateway {
             if let Some(socket) = open.public.remove(&settings.address) {
                 socket.turn(view);
                 public.insert(settings.address, socket);
-            } else if let Some(listener) = fresh.remove(&settings.address) {
-                let actual = listener.local_addr().unwrap_or(settings.address);
-                let socket = Arc::new(Socket::new(actual, view));
-                self.accept(&socket, &listener);
+            } else if let Some(listeners) = fresh.remove(&settings.address) {
+                let actual = listeners.first().and_then(|listener| listener.local_addr().ok());
+                let socket = Arc::new(Socket::new(actual.unwrap_or(settings.address), view));
+                self.accept(&socket, listeners);
                 public.insert(settings.address, socket);
             }
         }
@@ -159,6 +180,12 @@ impl Gateway {
             self.threads[0].runtime.spawn(admin::accept(listening, stage, Arc::clone(&self.shared)));
         } else if plan.admin.is_none() {
             retire_admin(open.admin.take());
+        }
+        for view in before {
+            let name = &view.serving.plan.listeners[view.listener].name;
+            if plan.listeners.iter().all(|listener| listener.name != *name) {
+                self.shared.metrics.forget_listener(name);
+            }
         }
         self.shared.admission.store(Some(Arc::new(Admission { token: plan.admin_token.clone() })));
     }
@@ -194,20 +221,11 @@ impl Gateway {
         false
     }
 
-    fn accept(&self, socket: &Arc<Socket>, listener: &std::net::TcpListener) {
-        for thread in &self.threads {
-            match listener.try_clone() {
-                Ok(listener) => {
-                    let (shared, desk) = (Arc::clone(&self.shared), Arc::clone(&thread.desk));
-                    let accept = Arc::clone(socket).accept(listener, shared, desk);
-                    thread.runtime.spawn(accept);
-                }
-                // The other threads accept in its stead.
-                Err(error) => {
-                    let message = format!("one I/O thread cannot accept on {}: {error}", socket.address);
-                    self.shared.logs.gateway(Level::Warn, None, None, &message);
-                }
-            }
+    fn accept(&self, socket: &Arc<Socket>, listeners: Vec<TcpListener>) {
+        for (thread, listener) in self.threads.iter().zip(listeners) {
+            let (shared, desk) = (Arc::clone(&self.shared), Arc::clone(&thread.desk));
+            let accept = Arc::clone(socket).accept(listener, shared, desk);
+            thread.runtime.spawn(accept);
         }
     }
 

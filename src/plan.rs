@@ -24,6 +24,7 @@ use crate::config::Secret;
 pub use crate::config::{Level, LogFormat, Report as PlanError, Rotate, Warning};
 pub use diff::{Changes, Diff};
 use egress::Egress;
+pub(crate) use listeners::overlap;
 use routes::RouteTable;
 
 /// Everything a running nano needs to know. Compared by value, an app at a time, on reload.
@@ -51,7 +52,7 @@ pub struct Plan {
     pub apps: Vec<Arc<App>>,
     /// Which app answers what.
     pub routes: RouteTable,
-    /// Every config file read, absolute: what to watch.
+    /// Every config file read, and every folder that more may come to, absolute: what to watch.
     pub files: Vec<PathBuf>,
 }
 

@@ -1,7 +1,8 @@
 //! What tells a running nano to do something, in one enum: signals, and changes of the config files.
 //!
 //! SIGHUP reloads, SIGTERM and SIGINT stop, SIGUSR1 reopens log files. SIGPIPE is ignored, as the standard library
-//! has it from the start: a write to a closed pipe is an error of that write. Files are watched in `watch`.
+//! has it from the start: a write to a closed pipe is an error of that write. So is one beyond the largest size of a
+//! file (SIGXFSZ, which would end the process). Files are watched in `watch`.
 
 mod watch;
 
@@ -38,6 +39,8 @@ pub struct Controls {
     terminate: Signal,
     interrupt: Signal,
     user1: Signal,
+    /// Never asked: that somebody listens is enough.
+    _too_large: Signal,
     watch: Watch,
 }
 
@@ -50,6 +53,7 @@ impl Controls {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             user1: signal(SignalKind::user_defined1())?,
+            _too_large: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
             watch: Watch::new(),
         })
     }

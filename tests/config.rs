@@ -1,6 +1,8 @@
 //! The config language from outside: every file of `tests/config/bad` with what is said of it, those of `good`, the
 //! reference, and bytes of all kinds. `BLESS=1 cargo test config` writes the expected texts anew.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nano::plan::{Diff, EnvValue, Level, Plan};
@@ -103,6 +105,40 @@ fn the_reference_is_refused_only_for_what_this_build_lacks() {
         "an app without a listener, reached through service bindings alone, is",
     ];
     assert_eq!(said, expected.iter().map(lacks).collect::<Vec<_>>());
+}
+
+#[test]
+fn wildcards_stand_in_what_is_written_and_not_in_the_name_of_the_folder() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let root = folder.path().join("[v1]*");
+    for (path, text) in [
+        ("app/index.js", "export default {};"),
+        ("nano.kdl", "include \"one.kdl\" \"conf.d/*.kdl\""),
+        ("one.kdl", "app \"one\" \"app\" { host \"one\"; }"),
+        ("conf.d/two.kdl", "app \"two\" \"../app\" { host \"two\"; }"),
+    ] {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().expect("it has one")).expect("created");
+        std::fs::write(path, text).expect("written");
+    }
+    let (plan, _) = Plan::load(&root.join("nano.kdl")).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(plan.apps.iter().map(|app| &*app.name).collect::<Vec<_>>(), ["one", "two"]);
+    assert!(plan.files.contains(&root.join("conf.d")), "{:?}", plan.files);
+}
+
+#[test]
+fn a_folder_that_a_pattern_may_not_look_into_is_an_error() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [config, parts] = ["nano.kdl", "conf.d"].map(|name| folder.path().join(name));
+    std::fs::write(&config, "include \"conf.d/*.kdl\"").expect("written");
+    std::fs::create_dir(&parts).expect("created");
+    std::fs::set_permissions(&parts, Permissions::from_mode(0o300)).expect("it is ours");
+    if std::fs::read_dir(&parts).is_ok() {
+        return; // root may look into any
+    }
+    let report = Plan::load(&config).expect_err("there may be apps in it");
+    let expected = format!("cannot look into {}: permission denied", parts.display());
+    assert!(report.lines().any(|line| line.contains(&expected)), "{report}");
 }
 
 #[test]

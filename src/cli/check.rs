@@ -43,7 +43,8 @@ fn counted(count: usize, what: &str) -> String {
 fn write(text: &mut String, path: &Path, plan: &Plan) -> std::fmt::Result {
     let apps = counted(plan.apps.len(), "app");
     let listeners = counted(plan.listeners.len(), "listener");
-    writeln!(text, "{} is good: {apps}, {listeners}, {}", path.display(), counted(plan.files.len(), "file"))?;
+    let files = plan.files.iter().filter(|file| !file.is_dir()).count();
+    writeln!(text, "{} is good: {apps}, {listeners}, {}", path.display(), counted(files, "file"))?;
     writeln!(text, "\nlisteners")?;
     for listener in &plan.listeners {
         writeln!(text, "  {:<16} http://{}", listener.name, listener.address)?;

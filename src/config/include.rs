@@ -8,7 +8,11 @@ use super::decode::Fields;
 use super::report::Problem;
 use super::source::{Source, Span};
 use super::value::plain;
-use super::{Config, Context, global, syntax};
+use super::{Config, Context, file, global, syntax};
+
+fn is_wild(path: &Path) -> bool {
+    path.to_string_lossy().contains(['*', '?', '['])
+}
 
 /// A file that is being read, or was.
 struct Visited {
@@ -58,7 +62,9 @@ impl<'a> Reading<'a> {
     }
 
     fn file(&mut self, path: &Path, from: Option<Span>) {
-        let bytes = match std::fs::read(path) {
+        // The main file may be a pipe, from `nano check --config <(…)` say: who names it there waits for it.
+        let read = if from.is_some() { file::read(path, file::LARGEST) } else { std::fs::read(path) };
+        let bytes = match read {
             Ok(bytes) => bytes,
             Err(error) => return self.unreadable(path, from, &plain(&error)),
         };
@@ -110,11 +116,20 @@ impl<'a> Reading<'a> {
             .collect();
         fields.finish();
         for pattern in patterns {
-            let text = pattern.value.to_string_lossy();
-            if !text.contains(['*', '?', '[']) {
+            // Wildcards are what is written here; the folder it starts at is called as it is.
+            let folder = self.cx.folder(pattern.span.file);
+            let (folder, rest) = match pattern.value.strip_prefix(&folder) {
+                Ok(rest) => (folder, rest),
+                Err(_) => (PathBuf::new(), pattern.value.as_path()),
+            };
+            if !is_wild(rest) {
                 self.file(&pattern.value, Some(pattern.span));
                 continue;
             }
+            let fixed: PathBuf = rest.components().take_while(|part| !is_wild(part.as_ref())).collect();
+            self.cx.look_in(&folder.join(fixed));
+            let text = Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(rest);
+            let text = text.to_string_lossy();
             let options = glob::MatchOptions {
                 require_literal_leading_dot: true,
                 require_literal_separator: true,
@@ -122,7 +137,21 @@ impl<'a> Reading<'a> {
             };
             match glob::glob_with(&text, options) {
                 Ok(found) => {
-                    let mut paths: Vec<_> = found.filter_map(Result::ok).filter(|path| !path.is_dir()).collect();
+                    let mut paths = Vec::new();
+                    for path in found {
+                        match path {
+                            Ok(path) if path.is_dir() => {}
+                            Ok(path) => paths.push(path),
+                            // What is in there may well match: apps must not go for want of a permission.
+                            Err(error) => {
+                                let (folder, why) = (error.path().display(), plain(error.error()));
+                                self.cx.push(
+                                    Problem::error(format!("cannot look into {folder}: {why}"))
+                                        .at(pattern.span, "expected a folder nano may read"),
+                                );
+                            }
+                        }
+                    }
                     paths.sort();
                     for path in paths {
                         self.file(&path, Some(pattern.span));

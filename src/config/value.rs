@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use kdl::{KdlEntry, KdlValue};
 
-use super::Context;
 use super::decode::{nearest, span_of};
 use super::report::Problem;
 use super::rule::Rule;
 use super::source::{Span, Spanned};
+use super::{Context, file};
 
-/// A secret file is a key or a password; more than this is a mistake, such as a device.
-const LARGEST_SECRET: u64 = 1 << 20;
+/// A secret file is a key or a password; more MiB than this are a mistake.
+const LARGEST_SECRET: u64 = 1;
 
 /// A value in its place, not yet read.
 pub(super) struct Value<'a> {
@@ -356,14 +356,8 @@ impl<'a> Value<'a> {
 
     fn secret_file(&self, text: &str) -> Option<Secret> {
         let path = self.cx.folder(self.span.file).join(text);
-        let read = std::fs::metadata(&path).and_then(|metadata| {
-            if metadata.len() > LARGEST_SECRET {
-                return Err(std::io::Error::other("larger than 1 MiB"));
-            }
-            std::fs::read(&path)
-        });
         let shown = path.display();
-        let bytes = match read {
+        let bytes = match file::read(&path, LARGEST_SECRET) {
             Ok(bytes) => bytes,
             Err(error) => {
                 return self.wrong(

@@ -60,8 +60,12 @@ pub(super) fn bind(address: &AdminAddress) -> Result<Listening, BindError> {
         AdminAddress::Tcp(address) => (address.to_string(), listener::tcp(*address).map(Socket::Tcp)),
         AdminAddress::Unix(path) => (format!("unix:{}", path.display()), unix(path)),
     };
-    let socket =
-        socket.map_err(|source| BindError { who: "the admin interface".to_owned(), address: shown, source })?;
+    let socket = socket.map_err(|source| BindError {
+        who: "the admin interface".to_owned(),
+        address: shown,
+        source,
+        own: None,
+    })?;
     Ok(Listening { address: address.clone(), socket })
 }
 

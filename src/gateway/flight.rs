@@ -10,7 +10,7 @@ use super::listener::View;
 use super::request::Head;
 use super::target::Malformed;
 use super::{AppService, error};
-use crate::event::{ErrorCode, Exchange, RequestId};
+use crate::event::{BodyError, ErrorCode, Exchange, RequestId};
 use crate::observability::log::AccessRecord;
 use crate::observability::metrics::AppMetrics;
 
@@ -106,6 +106,13 @@ impl Flight {
         self.delivered = true;
     }
 
+    /// Whether the app failed for want of a body whose client left before it was whole: no fault of the app's, though
+    /// it is left to the app what it says to a client that closed its side alone.
+    fn left_amid_body(&self) -> bool {
+        let incomplete = self.intake.as_ref().is_some_and(|intake| intake.fault() == Some(BodyError::Incomplete));
+        incomplete && self.error == Some(ErrorCode::AppError)
+    }
+
     fn metrics(&self) -> &AppMetrics {
         self.app().map_or_else(|| self.connection.shared.metrics.unrouted(), |app| &app.metrics)
     }
@@ -115,6 +122,8 @@ impl Drop for Flight {
     fn drop(&mut self) {
         if !self.delivered {
             self.abort(ErrorCode::ClientClosed);
+        }
+        if !self.delivered || self.left_amid_body() {
             self.status = error::CLIENT_CLOSED;
             self.error = Some(ErrorCode::ClientClosed);
         }

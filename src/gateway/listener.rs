@@ -51,12 +51,24 @@ pub struct BindError {
     pub(super) address: String,
     #[source]
     pub(super) source: io::Error,
+    /// What of this process has the address.
+    pub(super) own: Option<SocketAddr>,
 }
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { who, address, source } = self;
-        write!(f, "{who} cannot listen on {address}: {source}; {}", advice(source.kind()))
+        let Self { who, address, source, own } = self;
+        write!(f, "{who} cannot listen on {address}: {source}; ")?;
+        match own {
+            Some(own) if source.kind() == io::ErrorKind::AddrInUse => {
+                write!(f, "nano itself has {own} until the reload is over: restart it, or choose another port")
+            }
+            _ if source.kind() == io::ErrorKind::AddrInUse && address.starts_with("unix:") => f.write_str(
+                "another process listens there, or what has this path is no socket: remove it, or choose another",
+            ),
+            _ if is_shortage(source) => f.write_str("raise LimitNOFILE= or `ulimit -n`, or lower max-connections"),
+            _ => f.write_str(advice(source.kind())),
+        }
     }
 }
 
@@ -77,11 +89,16 @@ fn advice(kind: io::ErrorKind) -> &'static str {
 }
 
 /// Opens a public socket.
-pub(super) fn bind(listener: &Listener) -> Result<StdListener, BindError> {
-    tcp(listener.address).map_err(|source| BindError {
+pub(super) fn bind(listener: &Listener, threads: usize) -> Result<Vec<StdListener>, BindError> {
+    let bound = tcp(listener.address).and_then(|first| {
+        let others = (1..threads).map(|_| first.try_clone()).collect::<io::Result<Vec<_>>>()?;
+        Ok([first].into_iter().chain(others).collect())
+    });
+    bound.map_err(|source| BindError {
         who: format!("listener {:?}", listener.name),
         address: listener.address.to_string(),
         source,
+        own: None,
     })
 }
 
@@ -371,7 +388,8 @@ impl Drop for Slot {
 
 /// Sockets that were opened for a plan and wait to be served.
 pub struct Bound {
-    pub(super) public: Vec<(SocketAddr, StdListener)>,
+    /// Each as often as there are threads to accept from it.
+    pub(super) public: Vec<(SocketAddr, Vec<StdListener>)>,
     pub(super) admin: Option<super::admin::Listening>,
 }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, HeaderName, PROXY_AUTHORIZATION, SERVER, TE, TRAILER, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, PROXY_AUTHORIZATION, SERVER, TE, TRAILER, TRANSFER_ENCODING,
     UPGRADE,
 };
 use http::{HeaderValue, Method, Version};
@@ -46,8 +46,8 @@ static HOP_BY_HOP: [HeaderName; 7] = [
 const NAMED: usize = 100;
 
 /// How many fields nano adds to a request, and room for them: an id has 36 bytes, if nobody else gave it.
-const ADDED: usize = 3;
-const ADDED_BYTES: usize = 160;
+const ADDED: usize = 4;
+const ADDED_BYTES: usize = 192;
 
 /// Answers one request. Dropping the future, or the body of what it returns, says that the client has left.
 ///
@@ -191,6 +191,10 @@ fn copy_head(flight: &Flight) -> Result<RequestHead, ErrorCode> {
     }
     if let Some(cookies) = &cookies {
         copy.push("cookie", cookies);
+    }
+    if head.version == Version::HTTP_2 && fields.get(&HOST).is_none() {
+        // What HTTP/1 says in `Host` stands in `:authority` (RFC 9113 §8.3.1): an app need not know which it is.
+        copy.push("host", authority.as_bytes());
     }
     let chain = peer.chain(fields);
     copy.push("x-forwarded-for", chain.as_deref().unwrap_or_else(|| peer.text().as_bytes()));

@@ -80,6 +80,12 @@ impl Metrics {
         self.families.connections.with_label_values(&[listener])
     }
 
+    /// Ends the series of a listener that has left the plan, whatever connections it has left.
+    pub fn forget_listener(&self, listener: &str) {
+        // Without a connection there never was one.
+        let _ = self.families.connections.remove_label_values(&[listener]);
+    }
+
     /// Sets `nano_lost_threads`.
     pub fn lost_threads(&self, count: usize) {
         self.families.lost_threads.set(i64::try_from(count).unwrap_or(i64::MAX));

@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::AdminAddress;
 use super::build::absolute;
 use super::listeners::overlap;
+use super::{AdminAddress, Listener};
 use crate::config::{Admin, Config, Context, Problem, Secret, Text, refuse_unavailable};
 
+/// What the system has room for in the address of a Unix socket (`sun_path`, less its NUL).
+const LONGEST_SOCKET: usize = 107;
+
 /// Where the admin interface listens.
-pub(super) fn address(cx: &Context, admin: &Admin, config: &Config) -> Option<AdminAddress> {
+pub(super) fn address(cx: &Context, admin: &Admin, config: &Config, listeners: &[Listener]) -> Option<AdminAddress> {
     let written = admin.address.as_ref()?;
     let text = written.value.as_str();
     let expected = "expected an address such as \"127.0.0.1:9090\" or \"unix:/run/nano/admin.sock\"";
@@ -18,7 +21,17 @@ pub(super) fn address(cx: &Context, admin: &Admin, config: &Config) -> Option<Ad
             cx.push(Problem::error("the path of the socket is missing").at(written.span, expected));
             return None;
         }
-        return Some(AdminAddress::Unix(absolute(&admin.folder.join(Path::new(path)))));
+        let path = absolute(&admin.folder.join(Path::new(path)));
+        let length = path.as_os_str().len();
+        if length > LONGEST_SOCKET {
+            cx.push(
+                Problem::error(format!("the path of the socket has {length} bytes"))
+                    .at(written.span, format!("expected at most {LONGEST_SOCKET}"))
+                    .help(format!("it is {}", path.display())),
+            );
+            return None;
+        }
+        return Some(AdminAddress::Unix(path));
     }
     let Ok(address) = text.parse::<SocketAddr>() else {
         let help = match text.strip_prefix("localhost:") {
@@ -32,6 +45,15 @@ pub(super) fn address(cx: &Context, admin: &Admin, config: &Config) -> Option<Ad
     if !address.ip().is_loopback() {
         refuse_unavailable(cx, "admin=beyond-loopback", written.span);
         return None;
+    }
+    if config.listeners.is_empty()
+        && let Some(implicit) = listeners.iter().find(|implicit| overlap(implicit.address, address))
+    {
+        cx.push(
+            Problem::error(format!("the admin address is that of listener `{}`", implicit.name))
+                .at(written.span, "expected an address of its own")
+                .help(format!("without a `listener` there is this one, on {}", implicit.address)),
+        );
     }
     for listener in &config.listeners {
         if let Some(taken) = listener.address.filter(|taken| overlap(taken.value, address)) {

@@ -64,7 +64,7 @@ fn build(cx: &Context, config: &Config) -> Plan {
         memory_total: value(&config.memory_total).map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
         drain: value(&config.drain).unwrap_or(DRAIN),
         lost_threads: value(&config.lost_threads).unwrap_or(LOST_THREADS),
-        admin: config.admin.as_ref().and_then(|admin| admin::address(cx, admin, config)),
+        admin: config.admin.as_ref().and_then(|admin| admin::address(cx, admin, config, &listeners)),
         admin_token: config.admin.as_ref().and_then(|admin| admin::token(cx, admin)),
         log,
         listeners: listeners.into_iter().map(Arc::new).collect(),

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use crate::config::{App, Context, Problem, Span, plain, refuse_unavailable};
+use crate::config::{self, App, Context, Problem, Span, plain, refuse_unavailable};
 
 /// Looked for, in this order, where neither `entry` nor `package.json` names one.
 const NAMES: [&str; 8] = [
@@ -46,7 +46,7 @@ struct Reported;
 
 /// What `package.json` names, if it is there.
 fn package(cx: &Context, folder: &Path, span: Span) -> Result<Option<String>, Reported> {
-    let bytes = match std::fs::read(folder.join("package.json")) {
+    let bytes = match config::read(&folder.join("package.json"), config::LARGEST) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {

@@ -75,7 +75,7 @@ pub(super) fn plan(cx: &Context, config: &Config) -> Vec<Listener> {
 }
 
 /// Whether binding one keeps the other from being bound. Port 0 is another one every time.
-pub(super) fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+pub(crate) fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
     let same_family = a.is_ipv4() == b.is_ipv4();
     let same_ip = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
     a.port() == b.port() && a.port() != 0 && same_family && same_ip

@@ -24,12 +24,13 @@ pub(super) fn stopping(status: &str) {
 
 /// The server's loop goes round.
 pub(super) fn alive() {
-    tell(&[NotifyState::Watchdog]);
+    // Whoever cannot be told was not told that the service is up either: that is in the log, once is enough.
+    let _ = sd_notify::notify(&[NotifyState::Watchdog]);
 }
 
 /// How often [`alive`] is to be said, if at all: twice as often as the service manager looks.
 pub(super) fn watchdog() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|interval| interval / 2)
+    sd_notify::watchdog_enabled().map(|interval| interval / 2).filter(|often| !often.is_zero())
 }
 
 fn tell(state: &[NotifyState<'_>]) {

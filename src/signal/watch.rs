@@ -33,9 +33,13 @@ pub(super) struct Watch {
 
 struct Live {
     events: mpsc::UnboundedReceiver<()>,
+    folders: Folders,
     /// Ends the events when dropped.
     _watcher: RecommendedWatcher,
 }
+
+/// The folders that are watched, each with its device and inode: a watch stays with a folder that is moved away.
+type Folders = BTreeMap<PathBuf, (u64, u64)>;
 
 /// What each file was like; `None` if missing.
 type Seen = BTreeMap<PathBuf, Option<State>>;
@@ -55,12 +59,13 @@ impl Watch {
         Self { files: BTreeSet::new(), seen: Seen::new(), read_after: file_time(), live: None, due: None }
     }
 
-    /// Watches `files` (absolute) and, in the folders they are in, `.kdl` files that come and go. Which files these
+    /// Watches `files` (absolute) and, in the folders they are in or are, `.kdl` files that come and go. Which files these
     /// are is known only once they are read, so one that has changed since that began may have been read as it was
     /// before: it counts as changed.
     pub(super) fn files(&mut self, files: &[PathBuf]) -> notify::Result<()> {
         let files: BTreeSet<_> = files.iter().cloned().collect();
-        if files == self.files && self.live.is_some() {
+        let folders = folders(&files);
+        if files == self.files && self.live.as_ref().is_some_and(|live| live.folders == folders) {
             return Ok(());
         }
         self.files = files;
@@ -77,10 +82,10 @@ impl Watch {
                 let _ = send.send(());
             }
         })?;
-        for folder in folders(&self.files) {
-            watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+        for folder in folders.keys() {
+            watcher.watch(folder, RecursiveMode::NonRecursive)?;
         }
-        self.live = Some(Live { events, _watcher: watcher });
+        self.live = Some(Live { events, folders, _watcher: watcher });
         self.seen = look(&self.files);
         for state in self.seen.values_mut() {
             if state.take_if(|state| state.changed >= self.read_after).is_some() {
@@ -133,9 +138,13 @@ fn concerns(files: &BTreeSet<PathBuf>, event: &Event) -> bool {
 }
 
 /// The folders to watch: where the files are, and where those that are links lead.
-fn folders(files: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+fn folders(files: &BTreeSet<PathBuf>) -> Folders {
     let real = files.iter().filter_map(|file| file.canonicalize().ok());
-    files.iter().cloned().chain(real).filter_map(|file| folder(&file)).filter(|folder| folder.is_dir()).collect()
+    let known = |folder: PathBuf| {
+        let about = fs::metadata(&folder).ok().filter(fs::Metadata::is_dir)?;
+        Some((folder, (about.dev(), about.ino())))
+    };
+    files.iter().cloned().chain(real).filter_map(|file| folder(&file)).filter_map(known).collect()
 }
 
 /// A file's folder; a folder's (that of a glob) is itself.
@@ -231,6 +240,25 @@ mod tests {
     fn a_config_file_that_appears_beside_it_is_noticed() {
         let (folder, _, mut watch) = watch();
         fs::write(folder.path().join("more.kdl"), "").unwrap();
+        block_on(watch.changed());
+    }
+
+    #[test]
+    fn a_folder_that_takes_the_place_of_another_is_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["conf.d", "next"] {
+            fs::create_dir(at(name)).unwrap();
+            fs::write(at(name).join("a.kdl"), name).unwrap();
+        }
+        let files = [at("nano.kdl"), at("conf.d"), at("conf.d/a.kdl")];
+        let mut watch = Watch::new();
+        watch.files(&files).unwrap();
+        fs::rename(at("conf.d"), at("old")).unwrap();
+        fs::rename(at("next"), at("conf.d")).unwrap();
+        block_on(watch.changed());
+        watch.files(&files).unwrap();
+        fs::write(at("conf.d/a.kdl"), "changed again").unwrap();
         block_on(watch.changed());
     }
 

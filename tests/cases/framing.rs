@@ -1,7 +1,9 @@
 //! HTTP/1.1 messages: where they begin and end, and what is refused.
 
+use serde_json::Value;
+
 use super::{answers, says};
-use crate::support::{Nano, Request, Setup};
+use crate::support::{Nano, Request, Setup, eventually};
 
 const BODY: &str = "request.text().catch((error) => { console.log(\"rejected\", error.name); throw error; })";
 
@@ -146,6 +148,28 @@ fn a_body_that_ends_early_is_an_error_for_the_app() {
     conn.write("POST / HTTP/1.1\r\nhost: echo.test\r\ncontent-length: 10\r\n\r\nhalf");
     conn.finish();
     nano.console("rejected TypeError");
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_its_body_is_no_fault_of_the_app() {
+    let back = "export default { fetch: (request) => new Response(request.body) };";
+    let text = "export default { fetch: async (request) => new Response(await request.text()) };";
+    let nano = Setup::new().app("text", "", text).app("back", "", back).start();
+    for (app, head) in [
+        ("text", "content-length: 10\r\n\r\nhalf"),
+        ("text", "transfer-encoding: chunked\r\n\r\n5\r\nhalf"),
+        ("back", "content-length: 10\r\n\r\nhalf"),
+    ] {
+        let mut conn = nano.connect();
+        conn.write(format!("POST / HTTP/1.1\r\nhost: {app}.test\r\n{head}"));
+        drop(conn);
+    }
+    let access = |line: &Value| line["kind"] == "access";
+    eventually("every access line", || (nano.log().iter().filter(|line| access(line)).count() == 3).then_some(()));
+    for line in nano.log().into_iter().filter(access) {
+        assert_eq!((line["status"].as_u64(), line["error"].as_str()), (Some(499), Some("client_closed")), "{line}");
+    }
+    assert_eq!(nano.metric("nano_errors_total", &[("code", "app_error")]), 0.0);
 }
 
 #[test]

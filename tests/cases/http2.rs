@@ -26,6 +26,16 @@ fn authority_chooses_the_app() {
 }
 
 #[test]
+fn an_app_finds_the_authority_in_host_as_with_http_1() {
+    let nano = Setup::new().app("a", "", &answers("request.headers.get('host')")).start();
+    let h2 = nano.connect_h2();
+    assert_eq!(h2.send(get("a.test:8080", "/")).unwrap().body().as_ref(), b"a.test:8080");
+    let mut both = get("a.test", "/");
+    both.headers_mut().insert("host", "A.test".parse().unwrap());
+    assert_eq!(h2.send(both).unwrap().body().as_ref(), b"A.test");
+}
+
+#[test]
 fn requests_of_one_connection_do_not_wait_for_each_other() {
     let slow = "new Promise((done) => setTimeout(() => done(url.pathname), 500))";
     let nano = Setup::new().app("slow", "", &answers(slow)).start();

@@ -121,6 +121,24 @@ fn a_full_disk_stops_no_request_and_what_it_refuses_is_counted() {
 }
 
 #[test]
+fn a_file_that_may_grow_no_more_ends_nothing_but_itself() {
+    let mut nano = logging(r#"file "logs/nano.jsonl""#);
+    let dropped = |nano: &Nano| nano.metric("nano_log_lines_dropped_total", &[("reason", "write_error")]);
+    nano.get("a", "/").says("a");
+    nano.limit_file_size(Some(4096));
+    requests(&nano, 20);
+    eventually("lines to be refused", || (dropped(&nano) > 0.0).then_some(()));
+    nano.limit_file_size(None);
+    eventually("a line to say so", || {
+        nano.get("a", "/").says("a");
+        let text = std::fs::read_to_string(nano.setup().path("logs/nano.jsonl")).unwrap();
+        text.contains("write_error").then_some(())
+    });
+    assert_eq!(nano.term().code(), Some(0));
+    lines(&nano.setup().path("logs"));
+}
+
+#[test]
 fn an_access_line_says_what_happened() {
     let nano = Setup::new().app("a", r#"limits body="1KiB""#, &super::answers("request.text()")).start();
     let answer = nano.send(&Request::post("a", "/path?query=1", "twelve bytes").header("user-agent", "test"));

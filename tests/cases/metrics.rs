@@ -1,7 +1,7 @@
 //! What Prometheus reads, and the other admin answers.
 
 use super::says;
-use crate::support::{Conn, Request, Setup, eventually};
+use crate::support::{Conn, Nano, Request, Setup, eventually};
 
 #[test]
 fn every_promised_metric_is_there_under_its_name_and_labels() {
@@ -91,4 +91,18 @@ fn the_admin_address_is_not_reached_through_a_listener() {
     let nano = Setup::new().app("a", "", &says("a")).start();
     nano.get("a", "/metrics").says("a");
     nano.get("admin", "/metrics").fails(404, "no_route");
+}
+
+#[test]
+fn a_listener_that_leaves_the_plan_takes_its_series_along() {
+    let mut nano = Setup::new().listener("stays", "").listener("goes", "").app("a", "", &says("a")).start();
+    for listener in ["stays", "goes"] {
+        Conn::open(nano.port_of(listener)).send(&Request::get("a", "/")).says("a");
+    }
+    let series = |nano: &Nano, listener| {
+        nano.metrics().iter().filter(|sample| sample.matches("nano_connections", &[("listener", listener)])).count()
+    };
+    assert_eq!((series(&nano, "stays"), series(&nano, "goes")), (1, 1));
+    assert!(nano.change(|setup| setup.without_listener("goes")));
+    assert_eq!((series(&nano, "stays"), series(&nano, "goes")), (1, 0));
 }

@@ -170,6 +170,56 @@ fn a_changed_included_file_is_taken_up_too() {
 }
 
 #[test]
+fn an_address_that_overlaps_one_of_its_own_is_blamed_on_nobody_else() {
+    let mut nano = Setup::new().app("a", "", &says("a")).start();
+    let port = nano.port();
+    let everywhere = format!("listener \"everywhere\" \"0.0.0.0:{port}\"\n");
+    assert!(!nano.change(|setup| setup.without_listener("web").config(&everywhere)));
+    let blame = format!("nano itself has 127.0.0.1:{port} until the reload is over");
+    nano.logged("why", |line| line["message"].as_str().is_some_and(|message| message.contains(&blame)));
+    let admin = nano.setup().admin_port();
+    let taken = format!("listener \"taken\" \"127.0.0.1:{admin}\"\n");
+    let text = std::fs::read_to_string(nano.setup().config_file()).unwrap();
+    let moved = text.replace(&format!("admin \"127.0.0.1:{admin}\""), "").replace(&everywhere, &taken);
+    std::fs::write(nano.setup().config_file(), moved).unwrap();
+    let blame = format!("nano itself has 127.0.0.1:{admin} until the reload is over");
+    nano.logged("why", |line| line["message"].as_str().is_some_and(|message| message.contains(&blame)));
+    nano.lives();
+}
+
+#[test]
+fn a_listener_that_not_every_thread_can_accept_from_rejects_the_reload() {
+    let mut nano = Setup::new().app("a", "", &says("a")).config("io-threads 16\n").start();
+    nano.get("a", "/").says("a");
+    nano.limit_files(nano.usage().files as u64 + 6);
+    assert!(!nano.change(|setup| setup.listener("more", "")));
+    nano.logged("why", |line| {
+        let parts = ["listener \"more\" cannot listen", "Too many open files", "raise LimitNOFILE="];
+        line["message"].as_str().is_some_and(|message| parts.iter().all(|part| message.contains(part)))
+    });
+    nano.get("a", "/").says("a");
+}
+
+#[test]
+fn the_first_file_of_an_included_folder_is_taken_up_too() {
+    let app = "app \"late\" \"../late\" { host \"late.test\"; }\n";
+    let nano = Setup::new()
+        .app("a", "", &says("a"))
+        .config("include \"conf.d/*.kdl\"\n")
+        .file("late/index.js", says("late"))
+        .start();
+    let (folder, reloads) = (nano.setup().path("conf.d"), nano.metric("nano_reloads_total", &[]));
+    std::fs::create_dir(&folder).unwrap();
+    eventually("the folder to be noticed", || (nano.metric("nano_reloads_total", &[]) > reloads).then_some(()));
+    std::fs::write(folder.join("late.kdl"), app).unwrap();
+    eventually("the app of the first file", || (nano.get("late", "/").text() == "late").then_some(()));
+    std::fs::remove_file(folder.join("late.kdl")).unwrap();
+    eventually("the app to go with it", || (nano.get("late", "/").status == 404).then_some(()));
+    std::fs::write(folder.join("late.kdl"), app).unwrap();
+    eventually("the app to come back", || (nano.get("late", "/").text() == "late").then_some(()));
+}
+
+#[test]
 fn requests_in_flight_finish_in_the_generation_they_began_in() {
     let slow = |text: &str| answers(&format!("new Promise((done) => setTimeout(() => done({text:?}), 1000))"));
     let mut nano = Setup::new().app("a", "", &slow("old")).start();

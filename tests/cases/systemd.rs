@@ -1,9 +1,10 @@
 //! What a service manager is told (sd_notify(3)).
 
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use super::says;
-use crate::support::{Nano, PATIENCE, Setup};
+use crate::support::{Nano, PATIENCE, Setup, eventually};
 
 /// Starts nano with a notification socket of the test's own.
 fn notified(watchdog: Option<&str>) -> (Nano, UnixDatagram) {
@@ -56,4 +57,28 @@ fn the_watchdog_is_fed_when_it_is_asked_for() {
     let (_nano, socket) = notified(Some("1000000"));
     told(&socket, "WATCHDOG=1");
     told(&socket, "WATCHDOG=1");
+}
+
+#[test]
+fn a_service_manager_that_does_not_hear_is_no_reason_to_repeat_oneself() {
+    let nano = Setup::new()
+        .app("a", "", &says("a"))
+        .variable("NOTIFY_SOCKET", "/nowhere/notify")
+        .variable("WATCHDOG_USEC", "100000")
+        .start();
+    let lines = || {
+        nano.log()
+            .iter()
+            .filter(|line| line["message"].as_str().is_some_and(|text| text.contains("service manager")))
+            .count()
+    };
+    eventually("a line", || (lines() > 0).then_some(()));
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(lines(), 1);
+}
+
+#[test]
+fn a_watchdog_of_no_time_is_none() {
+    let nano = Setup::new().app("a", "", &says("a")).variable("WATCHDOG_USEC", "0").start();
+    nano.get("a", "/").says("a");
 }

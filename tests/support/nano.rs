@@ -151,6 +151,12 @@ impl Nano {
         prlimit(self.process(), Resource::Nofile, limit).expect("a limit may be lowered");
     }
 
+    /// Lets the process write no file beyond so many bytes; `None` lets it again.
+    pub fn limit_file_size(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(self.process(), Resource::Fsize, limit).expect("the hard limit stays");
+    }
+
     /// Reloads, and waits until that is over; says whether it succeeded.
     #[track_caller]
     pub fn reload(&mut self) -> bool {
