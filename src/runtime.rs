@@ -60,7 +60,7 @@ use watchdog::Watchdog;
 use worker::Worker;
 
 pub(crate) use exception::describe as describe_exception;
-pub use extension::{Extension, Op, Part, Platform, callback};
+pub use extension::{Extension, Op, Part, Platform, callback, guard};
 pub(crate) use fetches::{Arriving, Input};
 pub(crate) use limits::{has_room, has_room_for, is_condemned};
 pub(crate) use memory::{Charge, buffer_of, buffer_with, bytes, charge, charged, hasten_collection};

@@ -425,6 +425,7 @@ impl AppLoop {
                     Verdict::Cpu => format!("a request took more CPU time than limits cpu ({:?})", limits.cpu),
                     Verdict::Memory => format!("more memory than limits memory ({} bytes)", limits.memory),
                     Verdict::Wall => format!("code was still running after limits wall ({:?})", limits.wall),
+                    Verdict::Fault => "a mistake of nano's own, of which standard error says more".to_owned(),
                 };
                 self.state.log(Level::Error, culprit, &format!("{text}; the isolate was ended"));
                 self.pool.lost(&worker, verdict.code(), Failure::Limit);

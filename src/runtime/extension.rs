@@ -1,7 +1,12 @@
 //! What the web platform is made of: scripts, the native functions they call, and parts that come when they are asked for.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use v8::fast_api::CFunction;
-use v8::{FunctionCallback, Local, MapFnTo, OneByteConst};
+use v8::{FunctionCallback, Local, MapFnTo, OneByteConst, PinScope};
+
+use super::turn::Verdict;
+use super::worker;
 
 /// The web platform.
 pub struct Platform {
@@ -164,13 +169,31 @@ pub fn callback<F: MapFnTo<FunctionCallback>>(function: F) -> FunctionCallback {
     function.map_fn_to()
 }
 
+/// Calls a native function. A panic must not unwind into V8, where it would end the process: it ends the isolate, and is an
+/// exception until it has.
+pub fn guard<'s, 'i>(scope: &mut PinScope<'s, 'i>, call: impl FnOnce(&mut PinScope<'s, 'i>)) {
+    // Whatever it leaves half done is the isolate's.
+    if catch_unwind(AssertUnwindSafe(|| call(scope))).is_err() {
+        worker::convict_current(Verdict::Fault);
+        let message = string(scope, "a mistake of nano's own");
+        let error = v8::Exception::error(scope, message);
+        scope.throw_exception(error);
+    }
+}
+
 /// `ops![now, log]`: a `&'static [Op]` of the functions named; `now or fast_now` is one with a [`Fast`] function.
 #[macro_export]
 macro_rules! ops {
     ($($function:ident $(or $fast:ident)?),* $(,)?) => {
-        &[$($crate::runtime::Op::new(
-            stringify!($function),
-            || $crate::runtime::callback($function),
-        )$(.or($fast))?),*]
+        &[$($crate::runtime::Op::new(stringify!($function), || {
+            fn guarded<'s, 'i>(
+                scope: &mut v8::PinScope<'s, 'i>,
+                args: v8::FunctionCallbackArguments<'s>,
+                rv: v8::ReturnValue<'s, v8::Value>,
+            ) {
+                $crate::runtime::guard(scope, |scope| $function(scope, args, rv));
+            }
+            $crate::runtime::callback(guarded)
+        })$(.or($fast))?),*]
     };
 }

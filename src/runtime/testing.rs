@@ -40,6 +40,24 @@ pub fn eval(source: &str) -> Result<String, String> {
 }
 
 #[test]
+fn a_native_function_that_panics_throws() {
+    fn boom(_: &mut v8::PinScope<'_, '_>, _: v8::FunctionCallbackArguments<'_>, _: v8::ReturnValue<'_, v8::Value>) {
+        panic!("on purpose, for a test");
+    }
+    const OPS: &[super::Op] = crate::ops![boom];
+    let mut isolate = snapshot().isolate(v8::CreateParams::default());
+    v8::scope!(let scope, &mut isolate);
+    let context = v8::Context::new(scope, v8::ContextOptions::default());
+    let scope = &mut v8::ContextScope::new(scope, context);
+    let boom = v8::Function::builder_raw(OPS[0].callback()).build(scope).expect("there is room for a function");
+    v8::tc_scope!(let scope, scope);
+    let this = v8::undefined(scope).into();
+    assert!(boom.call(scope, this, &[]).is_none());
+    let error = scope.exception().expect("it throws");
+    assert_eq!(error.to_rust_string_lossy(scope), "Error: a mistake of nano's own");
+}
+
+#[test]
 fn a_context_comes_from_the_snapshot() {
     assert_eq!(
         eval("typeof SharedArrayBuffer + new Intl.NumberFormat('de').format(1234.5)"),

@@ -52,12 +52,14 @@ pub(super) struct Turns {
     epoch: Instant,
 }
 
-/// Which limit a turn broke.
+/// Why an isolate is condemned: the limit that a turn broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Cpu,
     Memory,
     Wall,
+    /// None: a native function panicked.
+    Fault,
 }
 
 impl Verdict {
@@ -67,6 +69,7 @@ impl Verdict {
             Self::Cpu => ErrorCode::CpuLimit,
             Self::Memory => ErrorCode::MemoryLimit,
             Self::Wall => ErrorCode::Timeout,
+            Self::Fault => ErrorCode::IsolateLost,
         }
     }
 }
@@ -171,7 +174,8 @@ impl Turns {
             0 => None,
             1 => Some(Verdict::Cpu),
             2 => Some(Verdict::Memory),
-            _ => Some(Verdict::Wall),
+            3 => Some(Verdict::Wall),
+            _ => Some(Verdict::Fault),
         }
     }
 
@@ -238,6 +242,7 @@ impl Turns {
             Verdict::Cpu => 1,
             Verdict::Memory => 2,
             Verdict::Wall => 3,
+            Verdict::Fault => 4,
         };
         let _ = self.verdict.compare_exchange(0, value, Ordering::AcqRel, Ordering::Acquire);
     }

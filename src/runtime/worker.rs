@@ -181,6 +181,11 @@ pub(super) fn current_buffers() -> Option<Arc<Buffers>> {
     CURRENT.with_borrow(|current| current.as_ref().map(|(worker, _)| Arc::clone(&worker.buffers)))
 }
 
+/// Condemns the isolate of the calling thread, if it is a worker's.
+pub(super) fn convict_current(verdict: Verdict) {
+    CURRENT.with_borrow(|current| current.iter().for_each(|(worker, _)| worker.convict(verdict)));
+}
+
 /// Gives up the worker of the calling thread, in the middle of whatever V8 was doing, and parks the thread for good: its
 /// isolate cannot go on, the others can. On a thread without a worker there is nothing to save: the process ends.
 pub(super) fn lose_current(verdict: Verdict) -> ! {
