@@ -75,6 +75,7 @@
       if (!this.#isEnabled || this.#first === undefined) return;
       const { message, next } = this.#first;
       this.#first = next;
+      if (next === undefined) this.#last = undefined;
       this.#waiting--;
       const ports = newList();
       for (let i = 0; i < message.successors.length; i++) {

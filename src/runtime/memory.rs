@@ -418,6 +418,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_allocator_aligns_buffers_of_every_size_without_being_asked() {
+        for bytes in (LEAST..4096).chain([1 << 16, (1 << 20) + 1, 1 << 26]) {
+            // SAFETY: each block is given back once.
+            unsafe {
+                let block = mi_malloc(bytes);
+                assert_eq!(block.addr() % 16, 0, "{bytes} bytes");
+                mi_free(block);
+            }
+        }
+    }
+
+    #[test]
     fn buffers_stop_at_the_limit_and_come_back() {
         let buffers = Buffers::new(100);
         assert!(buffers.reserve(60));

@@ -171,8 +171,8 @@ unsafe extern "C" fn check_memory(isolate: v8::UnsafeRawIsolatePtr, data: *mut c
 }
 
 thread_local! {
-    /// The worker of this thread, for where V8, or an allocator it calls, asks for memory or is out of it: there nobody says
-    /// for which isolate.
+    /// The worker of this thread, for where nobody says which isolate it is about: where V8, or an allocator it calls, asks for
+    /// memory or is out of it, and where a native function has panicked.
     static CURRENT: RefCell<Option<(Arc<Worker>, Arc<RuntimeInner>)>> = const { RefCell::new(None) };
 }
 
