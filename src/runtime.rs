@@ -96,8 +96,10 @@ pub enum RuntimeError {
     /// The platform's own scripts failed.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// The kernel gave no thread.
-    #[error("cannot start a thread: {0}")]
+    /// The kernel gave no thread, or not the descriptors that one needs.
+    #[error(
+        "cannot start a thread: {0}; raise `ulimit -n` and `ulimit -u`, or LimitNOFILE= and TasksMax= of the service"
+    )]
     Thread(#[from] std::io::Error),
     /// No signal is left by which a thread could be parked.
     #[error("cannot take a real-time signal: {0}")]
